@@ -1,0 +1,185 @@
+#include "flexd/base/log.hpp"
+
+#include <algorithm>
+#include <charconv>
+#include <cmath>
+#include <cstring>
+#include <ctime>
+
+#include "flexd/base/ascii.hpp"
+#include "flexd/base/assert.hpp"
+
+namespace flexd {
+
+namespace {
+
+constexpr std::string_view kLevelNames[] = {"error", "warn", "info", "debug"};
+constexpr std::string_view kLevelMarks[] = {"ERROR", "WARN", "INFO", "DEBUG"};
+// kTailBytes is kept free in a line for what closes it: a quote, a brace, the newline.
+constexpr size_t kTailBytes = 8;
+
+thread_local Log* current_log = nullptr;
+
+void put_digits(char* out, uint64_t value, int digits) {
+  for (int i = digits - 1; i >= 0; i--) {
+    out[i] = static_cast<char>('0' + value % 10);
+    value /= 10;
+  }
+}
+
+// write_time writes 24 characters, RFC 3339 in UTC. The date is from days since 1970 by the
+// proleptic Gregorian calendar, counted in eras of 400 years that begin in March.
+void write_time(char* out, uint64_t unix_ms) {
+  const uint64_t days = unix_ms / 86'400'000 + 719'468;
+  const uint64_t era = days / 146'097;
+  const uint64_t day_of_era = days % 146'097;
+  const uint64_t year_of_era =
+      (day_of_era - day_of_era / 1460 + day_of_era / 36'524 - day_of_era / 146'096) / 365;
+  const uint64_t day_of_year =
+      day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
+  const uint64_t month_from_march = (5 * day_of_year + 2) / 153;
+  const uint64_t day = day_of_year - (153 * month_from_march + 2) / 5 + 1;
+  const uint64_t month = month_from_march < 10 ? month_from_march + 3 : month_from_march - 9;
+  const uint64_t year = year_of_era + era * 400 + (month <= 2 ? 1 : 0);
+  const uint64_t ms = unix_ms % 86'400'000;
+  std::string_view("0000-00-00T00:00:00.000Z").copy(out, 24);
+  put_digits(out, year, 4);
+  put_digits(out + 5, month, 2);
+  put_digits(out + 8, day, 2);
+  put_digits(out + 11, ms / 3'600'000, 2);
+  put_digits(out + 14, ms / 60'000 % 60, 2);
+  put_digits(out + 17, ms / 1000 % 60, 2);
+  put_digits(out + 20, ms % 1000, 3);
+}
+
+bool needs_quotes(std::string_view text) {
+  return text.empty() || std::any_of(text.begin(), text.end(), [](char c) {
+           return c == ' ' || c == '"' || c == '=' || c == '\\' || static_cast<uint8_t>(c) < 0x20;
+         });
+}
+
+}  // namespace
+
+LogLine::LogLine(LogRing& ring, LogFormat format, LogLevel level, uint64_t unix_ms,
+                 std::string_view event)
+    : ring_(ring), format_(format), start_(ring.reserve(limits::kLogLineBytesMax)) {
+  at_ = start_;
+  end_ = start_;
+  if (start_ == nullptr) return;
+  end_ = start_ + limits::kLogLineBytesMax - kTailBytes;
+  const auto index = static_cast<size_t>(level);
+  char time[24];
+  write_time(time, unix_ms);
+  if (format_ == LogFormat::json) {
+    put("{\"time\":\"");
+    put({time, sizeof(time)});
+    put("\",\"level\":\"");
+    put(kLevelNames[index]);
+    put("\",\"event\":");
+    put_escaped(event, true);
+  } else {
+    put({time, sizeof(time)});
+    put(" ");
+    put(kLevelMarks[index]);
+    put(" ");
+    put_escaped(event, false);
+  }
+}
+
+LogLine::~LogLine() {
+  if (start_ == nullptr) return;
+  if (format_ == LogFormat::json) *at_++ = '}';
+  *at_++ = '\n';
+  ring_.commit(static_cast<size_t>(at_ - start_));
+}
+
+void LogLine::field(const LogField& field) {
+  // A name goes in only with room for the longest number after it.
+  if (start_ == nullptr || room() < field.name.size() + 40) return;
+  put(format_ == LogFormat::json ? ",\"" : " ");
+  put(field.name);
+  put(format_ == LogFormat::json ? "\":" : "=");
+  put_value(field.value);
+}
+
+void LogLine::put(std::string_view text) {
+  const size_t count = std::min(text.size(), room());
+  std::memcpy(at_, text.data(), count);
+  at_ += count;
+}
+
+// put_escaped keeps UTF-8 as it is (a cut may fall inside a character only at the bound of a line).
+void LogLine::put_escaped(std::string_view text, bool quoted) {
+  if (quoted) put("\"");
+  for (const char c : text) {
+    if (room() < 7) break;
+    const auto byte = static_cast<uint8_t>(c);
+    if (c == '"' || c == '\\') {
+      *at_++ = '\\';
+      *at_++ = c;
+    } else if (byte < 0x20 || byte == 0x7f) {
+      std::memcpy(at_, "\\u00", 4);
+      write_hex({&byte, 1}, at_ + 4);
+      at_ += 6;
+    } else {
+      *at_++ = c;
+    }
+  }
+  // The room kept at the end always holds the closing quote.
+  if (quoted) *at_++ = '"';
+}
+
+void LogLine::put_value(const LogField::Value& value) {
+  if (const auto* text = std::get_if<std::string_view>(&value)) {
+    put_escaped(*text, format_ == LogFormat::json || needs_quotes(*text));
+  } else if (const auto* count = std::get_if<uint64_t>(&value)) {
+    put(DecimalText(*count).view());
+  } else if (const auto* number = std::get_if<int64_t>(&value)) {
+    put(DecimalText(*number).view());
+  } else if (const auto* real = std::get_if<double>(&value)) {
+    char digits[32];
+    const auto end = std::to_chars(digits, digits + sizeof(digits), *real);
+    const bool finite = std::isfinite(*real) && end.ec == std::errc();
+    put(finite ? std::string_view(digits, static_cast<size_t>(end.ptr - digits)) : "null");
+  } else {
+    put(std::get<bool>(value) ? "true" : "false");
+  }
+}
+
+void Log::write(LogLevel level, std::string_view event, std::initializer_list<LogField> fields) {
+  if (!enabled(level)) return;
+  timespec now{};
+  clock_gettime(CLOCK_REALTIME, &now);
+  const uint64_t unix_ms =
+      static_cast<uint64_t>(now.tv_sec) * 1000 + static_cast<uint64_t>(now.tv_nsec) / 1'000'000;
+  LogLine line(*ring_, format_, level, unix_ms, event);
+  for (const LogField& field : fields) line.field(field);
+}
+
+bool LogLimit::allow(uint64_t now_ns) {
+  if (lines_ == 0 || now_ns - window_start_ns_ >= kWindowNs) {
+    window_start_ns_ = now_ns;
+    lines_ = 0;
+  }
+  if (lines_ >= kLinesMax) {
+    refused_++;
+    return false;
+  }
+  lines_++;
+  suppressed_ = refused_;
+  refused_ = 0;
+  return true;
+}
+
+void set_thread_log(Log* log) {
+  current_log = log;
+}
+Log* thread_log() {
+  return current_log;
+}
+
+void log_line(LogLevel level, std::string_view event, std::initializer_list<LogField> fields) {
+  if (current_log != nullptr) current_log->write(level, event, fields);
+}
+
+}  // namespace flexd
