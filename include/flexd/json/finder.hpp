@@ -1,0 +1,131 @@
+// finder.hpp: checks a whole JSON document and says where a few top-level members stand.
+//
+// A gateway reads a handful of fields of a request and passes everything else on as it came. find
+// walks the text once: it holds the document to RFC 8259 and notes the byte ranges of the members
+// it was asked for. Nothing is converted, copied or allocated.
+//
+// Accepted is exactly what RFC 8259 allows, with these decisions where it leaves a choice:
+// - UTF-8 is checked (section 8.1); a byte order mark is refused;
+// - numbers are checked by their shape and may have any size;
+// - `\ud800` without its other half is accepted: JavaScript writes it when it cuts an emoji;
+// - nesting deeper than kDepthMax is refused;
+// - a listed name must not stand twice, because receivers differ in which of the two they believe.
+// Names are compared after unescaping: `"mod\u0065l"` is `model`.
+#pragma once
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <initializer_list>
+#include <string_view>
+
+#include "flexd/base/assert.hpp"
+#include "flexd/base/result.hpp"
+#include "flexd/json/text.hpp"
+
+namespace flexd::json {
+
+// kDepthMax is how many arrays and objects may be open at once; the outermost counts.
+inline constexpr size_t kDepthMax = 128;
+// kNamesMax and kNameBytesMax bound a list of names.
+inline constexpr size_t kNamesMax = 32;
+inline constexpr size_t kNameBytesMax = 63;
+
+enum class Type : uint8_t { kNull, kBool, kNumber, kString, kObject, kArray };
+
+// Span is a range of bytes of the document.
+struct Span {
+  uint32_t begin = 0;
+  uint32_t end = 0;
+
+  size_t size() const { return end - begin; }
+  std::string_view of(std::string_view document) const { return document.substr(begin, size()); }
+};
+
+// Names is a short static list of member names, plain ASCII. A field is named by its index in it.
+class Names {
+ public:
+  constexpr Names() = default;
+  constexpr Names(std::initializer_list<std::string_view> names) {
+    FLEXD_ASSERT(names.size() <= kNamesMax);
+    for (const std::string_view name : names) {
+      FLEXD_ASSERT(name.size() <= kNameBytesMax);
+      lengths_ |= uint64_t{1} << name.size();
+      names_[size_++] = name;
+    }
+  }
+
+  constexpr size_t size() const { return size_; }
+  constexpr std::string_view operator[](size_t field) const { return names_[field]; }
+  // field_of is the index of an unescaped name, or size() if it is not on the list.
+  constexpr size_t field_of(std::string_view name) const {
+    if (name.size() > kNameBytesMax || ((lengths_ >> name.size()) & 1U) == 0) return size_;
+    size_t field = 0;
+    while (field < size_ && names_[field] != name) ++field;
+    return field;
+  }
+
+ private:
+  std::array<std::string_view, kNamesMax> names_{};
+  size_t size_ = 0;
+  uint64_t lengths_ = 0;  // bit n: some name has n bytes
+};
+
+// kNoComma stands for "no comma on this side".
+inline constexpr uint32_t kNoComma = UINT32_MAX;
+
+// Field is a listed member that the document has.
+struct Field {
+  Span member;  // from the opening quote of the name to the end of the value
+  Span value;   // without white space around it; a string with its quotes
+  Type type = Type::kNull;
+  uint32_t position = 0;             // the how-manieth member of the object it is, from 0
+  uint32_t comma_before = kNoComma;  // offset of the comma between it and the member before
+  uint32_t comma_after = kNoComma;   // offset of the comma between it and the member after
+};
+
+// Fields is what find notes: for each listed name its member, if the document has one.
+class Fields {
+ public:
+  bool has(size_t field) const { return ((present_ >> field) & 1U) != 0; }
+  // operator[] is the member of that field, or nullptr.
+  const Field* operator[](size_t field) const { return has(field) ? &fields_[field] : nullptr; }
+  // object is the outermost object, from brace to brace.
+  Span object() const { return object_; }
+  // member_count counts all members of that object, listed or not.
+  uint32_t member_count() const { return member_count_; }
+
+ private:
+  friend class Parser;
+
+  std::array<Field, kNamesMax> fields_;
+  uint32_t present_ = 0;
+  Span object_;
+  uint32_t member_count_ = 0;
+};
+
+enum class Fault : uint8_t {
+  kSyntax,     // not JSON
+  kUtf8,       // not UTF-8
+  kTooDeep,    // nested deeper than kDepthMax
+  kDuplicate,  // a listed name stands twice
+  kNotObject,  // good JSON, but not an object
+};
+
+// Error is the first fault of a document.
+struct Error {
+  Fault fault = Fault::kSyntax;
+  uint32_t offset = 0;  // of the byte that cannot stand there
+  uint32_t field = 0;   // of kDuplicate: which name
+};
+
+// find checks `document` (shorter than 4 GiB) and fills `fields`, which is meaningful only if there
+// is no error. The document outlives nothing: fields hold offsets.
+[[nodiscard]] Result<void, Error> find(std::string_view document, const Names& names,
+                                       Fields& fields, const TextKernels& kernels = best_kernels());
+
+// validate checks any JSON text, of whatever type at the top, and returns that type.
+[[nodiscard]] Result<Type, Error> validate(std::string_view document,
+                                           const TextKernels& kernels = best_kernels());
+
+}  // namespace flexd::json
