@@ -1,0 +1,144 @@
+#include "flexd/origin/pool.hpp"
+
+#include <algorithm>
+
+#include "connection.hpp"
+
+namespace flexd::origin {
+
+void WaitingList::push(Attempt& attempt) {
+  attempt.next_ = nullptr;
+  attempt.previous_ = tail_;
+  (tail_ == nullptr ? head_ : tail_->next_) = &attempt;
+  tail_ = &attempt;
+  ++size_;
+}
+
+void WaitingList::remove(Attempt& attempt) {
+  (attempt.previous_ == nullptr ? head_ : attempt.previous_->next_) = attempt.next_;
+  (attempt.next_ == nullptr ? tail_ : attempt.next_->previous_) = attempt.previous_;
+  attempt.next_ = attempt.previous_ = nullptr;
+  --size_;
+}
+
+Pool::Pool(io::Reactor& reactor, http::h2::Resources& resources, tls::ClientContext* tls,
+           errors::Provider provider, PoolOptions options)
+    : reactor_(reactor),
+      resources_(resources),
+      tls_(tls),
+      provider_(provider),
+      options_(std::move(options)),
+      authority_(options_.url.authority()),
+      timer_(timer_callback<Pool, &Pool::on_timer>, this),
+      http1_(options_.url.scheme == config::OriginUrl::Scheme::http) {
+  connections_.reserve(options_.connections_max);
+}
+
+Pool::~Pool() {
+  FLEXD_ASSERT(connections_.empty());
+  FLEXD_ASSERT(waiting_.size() == 0 && doomed_.size() == 0);
+}
+
+void Pool::add(Attempt& attempt) {
+  if (waiting_.size() == 0 && place(attempt)) return;
+  if (waiting_.size() >= options_.waiting_max || shut_down_) {
+    // Callbacks never come from inside `start`.
+    doomed_.push(attempt);
+    attempt.stream_ = -1;
+    reactor_.timers().set(timer_, reactor_.now_ns());
+    return;
+  }
+  attempt.stream_ = 0;
+  waiting_.push(attempt);
+  open_connections();
+}
+
+void Pool::forget(Attempt& attempt) {
+  (attempt.stream_ == -1 ? doomed_ : waiting_).remove(attempt);
+}
+
+// place puts an attempt on the fullest connection with room: the more streams share one, the fewer
+// records and sends there are. Equal ones go to the latest, which is the warmest.
+bool Pool::place(Attempt& attempt) {
+  Connection* best = nullptr;
+  for (const auto& connection : connections_) {
+    if (!connection->has_room()) continue;
+    if (best == nullptr || connection->stream_count() >= best->stream_count()) {
+      best = connection.get();
+    }
+  }
+  return best != nullptr && best->place(attempt);
+}
+
+void Pool::dispatch() {
+  while (Attempt* const attempt = waiting_.front()) {
+    if (!place(*attempt)) break;
+    waiting_.remove(*attempt);
+  }
+  open_connections();
+}
+
+size_t Pool::opening_count() const {
+  return static_cast<size_t>(
+      std::count_if(connections_.begin(), connections_.end(),
+                    [](const auto& connection) { return connection->is_opening(); }));
+}
+
+size_t Pool::stream_count() const {
+  size_t count = 0;
+  for (const auto& connection : connections_) count += connection->stream_count();
+  return count;
+}
+
+// open_connections opens as many as the waiting attempts need beyond those being opened.
+void Pool::open_connections() {
+  if (waiting_.size() == 0 || shut_down_) return;
+  const size_t each = http1_ ? 1 : options_.streams_per_connection_max;
+  size_t opening = opening_count();
+  while (opening * each < waiting_.size() && connections_.size() < options_.connections_max) {
+    connections_.push_back(std::make_unique<Connection>(*this));
+    connections_.back()->open();
+    ++opening;
+  }
+}
+
+void Pool::on_room() {
+  dispatch();
+}
+
+// on_open_failed tells the attempts that this connection would have carried. Others wait for the
+// connections still being opened, or get one of their own.
+void Pool::on_open_failed(const AttemptFailure& failure) {
+  const size_t each = http1_ ? 1 : options_.streams_per_connection_max;
+  const bool last = opening_count() <= 1;
+  size_t count = last ? waiting_.size() : std::min(each, waiting_.size());
+  while (count-- > 0 && waiting_.front() != nullptr) {
+    Attempt* const attempt = waiting_.front();
+    waiting_.remove(*attempt);
+    attempt->fail(failure);
+  }
+}
+
+void Pool::on_connection_closed(Connection& connection) {
+  const auto found =
+      std::find_if(connections_.begin(), connections_.end(),
+                   [&connection](const auto& each) { return each.get() == &connection; });
+  FLEXD_ASSERT(found != connections_.end());
+  connections_.erase(found);
+  dispatch();
+}
+
+void Pool::on_timer() {
+  while (Attempt* const attempt = doomed_.front()) {
+    doomed_.remove(*attempt);
+    attempt->fail({.kind = FailureKind::overloaded, .never_processed = false});
+  }
+}
+
+void Pool::shut_down() {
+  shut_down_ = true;
+  // retire may close a connection, but it leaves the list only in a later turn.
+  for (const auto& connection : connections_) connection->retire();
+}
+
+}  // namespace flexd::origin
