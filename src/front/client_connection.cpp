@@ -1,0 +1,392 @@
+#include "client_connection.hpp"
+
+#include "exchange.hpp"
+#include "flexd/base/limits.hpp"
+#include "flexd/http/h1_writer.hpp"
+#include "worker.hpp"
+
+namespace flexd::front {
+namespace {
+
+constexpr std::string_view kContinue = "HTTP/1.1 100 Continue\r\n\r\n";
+
+// kKeptInputMax bounds what is kept of a next request before receiving is paused; what the kernel
+// had delivered by then may come on top, at most the receive buffers in flight.
+constexpr size_t kKeptInputMax = 1U << 20U;
+
+// code_of maps the parser's refusal to the error a caller sees.
+errors::Code code_of(http::H1Refusal refusal) {
+  switch (refusal) {
+    case http::H1Refusal::malformed_request:
+      return errors::Code::malformed_request;
+    case http::H1Refusal::expectation_failed:
+      return errors::Code::expectation_failed;
+    case http::H1Refusal::headers_too_large:
+      return errors::Code::headers_too_large;
+    case http::H1Refusal::coding_not_implemented:
+      return errors::Code::not_implemented;
+    case http::H1Refusal::version_not_supported:
+      return errors::Code::http_version_not_supported;
+  }
+  return errors::Code::malformed_request;
+}
+
+}  // namespace
+
+ClientConnection::ClientConnection(WorkerCore& worker, io::SocketId socket, const io::Address& peer)
+    : worker_(worker),
+      socket_(socket),
+      peer_(peer),
+      timer_(timer_callback<ClientConnection, &ClientConnection::on_timer>, this),
+      input_(worker.reactor().blocks()) {}
+
+ClientConnection::~ClientConnection() {
+  FLEXD_ASSERT(exchange_ == nullptr);
+}
+
+void ClientConnection::open(bool shed) {
+  if (!shed) {
+    arm(worker_.settings().header_timeout_ns);
+    return;
+  }
+  keep_alive_ = false;
+  exchange_ = worker_.open_exchange(*this);
+  if (exchange_ == nullptr) {
+    worker_.reactor().abort(socket_);
+    state_ = State::closing;
+    return;
+  }
+  exchange_->begin_refused(errors::Code::service_unavailable);
+}
+
+void ClientConnection::drain() {
+  draining_ = true;
+  keep_alive_ = false;
+  if (state_ == State::idle) close();
+}
+
+void ClientConnection::cut() {
+  if (state_ != State::closing) close();
+}
+
+void ClientConnection::on_data(std::string_view bytes) {
+  worker_.reap();
+  if (state_ == State::closing) return;
+  if (!input_.empty() || state_ == State::busy) {
+    keep_input(bytes);
+    if (state_ != State::busy) process_kept();
+    return;
+  }
+  process(bytes);
+}
+
+// process reads as much of `bytes` as the state allows and keeps the rest.
+void ClientConnection::process(std::string_view bytes) {
+  processing_ = true;
+  while (!bytes.empty() && state_ != State::closing && state_ != State::busy) {
+    const bool in_head = state_ == State::idle || state_ == State::head;
+    const std::string_view rest = in_head ? process_head(bytes) : process_body(bytes);
+    if (rest.size() == bytes.size()) break;  // more input is needed
+    bytes = rest;
+  }
+  processing_ = false;
+  if (state_ != State::closing && !bytes.empty()) keep_input(bytes);
+}
+
+// process_kept reads what was kept. The buffer is moved out of the way, for what is left of it is
+// kept again.
+void ClientConnection::process_kept() {
+  Buffer kept = std::move(input_);
+  input_ = Buffer(worker_.reactor().blocks());
+  process(kept.view());
+}
+
+void ClientConnection::keep_input(std::string_view bytes) {
+  if (!input_.append(bytes)) {
+    if (exchange_ != nullptr) exchange_->on_client_gone();
+    worker_.reactor().abort(socket_);
+    state_ = State::closing;
+    return;
+  }
+  if (state_ == State::busy && !paused_ && input_.size() > 0) {
+    paused_ = true;
+    worker_.reactor().pause(socket_);
+  }
+  if (input_.size() > kKeptInputMax) {
+    // More than a paused connection can deliver: the caller and the kernel disagree with us.
+    if (exchange_ != nullptr) exchange_->on_client_gone();
+    worker_.reactor().abort(socket_);
+    state_ = State::closing;
+  }
+}
+
+std::string_view ClientConnection::process_head(std::string_view bytes) {
+  http::RequestHead head;
+  const http::HeadResult result = http::parse_request_head(bytes, scanned_, head);
+  if (result.incomplete()) {
+    scanned_ = bytes.size();
+    if (state_ == State::idle) {
+      state_ = State::head;
+      arm(worker_.settings().header_timeout_ns);
+    }
+    return bytes;
+  }
+  scanned_ = 0;
+  if (result.refused()) {
+    refuse_head(result.verdict);
+    return {};
+  }
+  begin_request(head);
+  return bytes.substr(result.consumed);
+}
+
+void ClientConnection::refuse_head(http::H1Verdict verdict) {
+  keep_alive_ = false;
+  version_ = http::Version::h1_1;
+  framing_ = http::Framing::until_close;  // where the message ends is unknown
+  answered_ = false;
+  exchange_ = worker_.open_exchange(*this);
+  state_ = State::body;
+  if (exchange_ == nullptr) {
+    close();
+    return;
+  }
+  exchange_->begin_refused(code_of(http::refusal_of(verdict)));
+}
+
+void ClientConnection::begin_request(const http::RequestHead& head) {
+  version_ = head.version;
+  framing_ = head.framing;
+  keep_alive_ = head.keep_alive && !draining_;
+  expects_continue_ = head.expect_continue;
+  is_head_ = head.method == http::Method::head;
+  answered_ = false;
+  body_left_ = head.content_length;
+  chunks_.reset();
+  discarded_bytes_ = 0;
+  state_ = State::body;
+  timer_.cancel();
+  exchange_ = worker_.open_exchange(*this);
+  if (exchange_ == nullptr) {
+    worker_.reactor().abort(socket_);
+    state_ = State::closing;
+    return;
+  }
+  exchange_->begin(head);
+  if (state_ != State::body) return;
+  const bool has_body =
+      framing_ == http::Framing::chunked || (framing_ == http::Framing::length && body_left_ > 0);
+  if (!has_body) {
+    request_complete();
+    return;
+  }
+  if (exchange_ != nullptr) {
+    if (expects_continue_) put(kContinue);
+    arm(worker_.settings().body_timeout_ns);
+  }
+}
+
+std::string_view ClientConnection::process_body(std::string_view bytes) {
+  std::string_view piece;
+  bool done = false;
+  if (framing_ == http::Framing::length) {
+    piece = bytes.substr(0, std::min<uint64_t>(bytes.size(), body_left_));
+    bytes.remove_prefix(piece.size());
+    body_left_ -= piece.size();
+    done = body_left_ == 0;
+  } else {
+    const http::ChunkEvent event = chunks_.next(bytes);
+    if (event.kind == http::ChunkEvent::Kind::refused) {
+      keep_alive_ = false;
+      framing_ = http::Framing::until_close;
+      if (exchange_ != nullptr) {
+        exchange_->on_body_refused(code_of(http::refusal_of(event.verdict)));
+      } else {
+        close();
+      }
+      return {};
+    }
+    piece = event.data;
+    done = event.kind == http::ChunkEvent::Kind::done;
+  }
+  if (state_ == State::discard) {
+    discarded_bytes_ += piece.size();
+    if (discarded_bytes_ > limits::kDrainBytesMax) {
+      close();
+      return {};
+    }
+  } else if (exchange_ != nullptr && !piece.empty()) {
+    arm(worker_.settings().body_timeout_ns);
+    exchange_->on_body(piece);
+  }
+  if (done && state_ != State::closing) request_complete();
+  return bytes;
+}
+
+// request_complete: the last byte of the request is in.
+void ClientConnection::request_complete() {
+  timer_.cancel();
+  if (state_ == State::discard) {
+    next_request();
+    return;
+  }
+  state_ = State::busy;
+  if (exchange_ != nullptr) exchange_->on_body_end();
+}
+
+// next_request: request and answer are both over.
+void ClientConnection::next_request() {
+  if (!keep_alive_) {
+    close();
+    return;
+  }
+  state_ = State::idle;
+  arm(worker_.settings().keepalive_timeout_ns);
+  if (paused_) {
+    paused_ = false;
+    worker_.reactor().resume(socket_);
+  }
+  // Inside `process` the loop there goes on with what is left.
+  if (!processing_ && !input_.empty()) process_kept();
+}
+
+void ClientConnection::begin_answer(const AnswerHead& head) {
+  if (head.close) keep_alive_ = false;
+  http::Persistence persistence = http::Persistence::implied;
+  const bool old = version_ == http::Version::h1_0;
+  answer_framing_ = head.has_length ? http::Framing::length
+                    : old           ? http::Framing::until_close
+                                    : http::Framing::chunked;
+  if (answer_framing_ == http::Framing::until_close || draining_) keep_alive_ = false;
+  if (expects_continue_ && state_ == State::body) {
+    // The caller may or may not send the body now; only closing is unambiguous (RFC 9110 10.1.1).
+    keep_alive_ = false;
+  }
+  if (!keep_alive_) {
+    persistence = http::Persistence::close;
+  } else if (old) {
+    persistence = http::Persistence::keep_alive;
+  }
+  ByteChain& out = worker_.reactor().out(socket_);
+  http::HeadWriter<ByteChain> writer(out);
+  writer.status_line(head.status);
+  for (const http::Field& field : head.fields) writer.field(field.name, field.value);
+  writer.field("date", worker_.date());
+  writer.framing(answer_framing_, head.content_length);
+  writer.persistence(persistence);
+  if (!writer.end()) worker_.reactor().abort(socket_);
+  worker_.reactor().touch(socket_);
+}
+
+void ClientConnection::put(std::string_view bytes) {
+  if (!worker_.reactor().out(socket_).append(bytes)) worker_.reactor().abort(socket_);
+  worker_.reactor().touch(socket_);
+}
+
+bool ClientConnection::write(std::string_view bytes) {
+  if (bytes.empty() || is_head_) return true;
+  if (!worker_.reactor().is_open(socket_)) return true;
+  ByteChain& out = worker_.reactor().out(socket_);
+  bool fits = true;
+  if (answer_framing_ == http::Framing::chunked) {
+    const http::ChunkHead head(bytes.size());
+    fits = out.append(head.view()) && out.append(bytes) && out.append(http::kChunkEnd);
+  } else {
+    fits = out.append(bytes);
+  }
+  // Without memory the answer cannot be whole: cut it visibly.
+  if (!fits) worker_.reactor().abort(socket_);
+  worker_.reactor().touch(socket_);
+  return out.size() < io::kOutHighBytes;
+}
+
+void ClientConnection::finish() {
+  if (answer_framing_ == http::Framing::chunked && !is_head_) put(http::kLastChunk);
+  exchange_ = nullptr;
+  answered_ = true;
+  if (state_ == State::busy) {
+    next_request();
+    return;
+  }
+  // Answered before the request was read: read the rest away, so that the caller sees the answer.
+  if (!keep_alive_ || framing_ == http::Framing::until_close) {
+    close(limits::kDrainNs);
+    return;
+  }
+  state_ = State::discard;
+  arm(limits::kDrainNs);
+}
+
+void ClientConnection::abort_answer() {
+  exchange_ = nullptr;
+  worker_.reactor().abort(socket_);
+  state_ = State::closing;
+}
+
+void ClientConnection::close(uint64_t linger_ns) {
+  timer_.cancel();
+  state_ = State::closing;
+  input_.clear();
+  worker_.reactor().close(socket_, linger_ns, limits::kDrainBytesMax);
+}
+
+void ClientConnection::on_peer_closed() {
+  if (state_ == State::closing) return;
+  if (exchange_ != nullptr) {
+    exchange_->on_client_gone();
+    exchange_ = nullptr;
+    worker_.reactor().abort(socket_);
+    state_ = State::closing;
+    return;
+  }
+  close();
+}
+
+void ClientConnection::on_drained() {
+  if (exchange_ != nullptr) exchange_->on_drained();
+}
+
+void ClientConnection::on_closed(int /*error*/) {
+  timer_.cancel();
+  if (exchange_ != nullptr) {
+    exchange_->on_client_gone();
+    exchange_ = nullptr;
+  }
+  state_ = State::closing;
+  worker_.release(*this);
+}
+
+void ClientConnection::arm(uint64_t duration_ns) {
+  io::Reactor& reactor = worker_.reactor();
+  reactor.timers().set(timer_, reactor.now_ns() + duration_ns);
+}
+
+void ClientConnection::on_timer() {
+  switch (state_) {
+    case State::idle:
+    case State::discard:
+      close();
+      return;
+    case State::head:
+      keep_alive_ = false;
+      framing_ = http::Framing::until_close;
+      state_ = State::body;
+      exchange_ = worker_.open_exchange(*this);
+      if (exchange_ == nullptr) {
+        close();
+      } else {
+        exchange_->begin_refused(errors::Code::request_timeout);
+      }
+      return;
+    case State::body:
+      keep_alive_ = false;
+      framing_ = http::Framing::until_close;
+      if (exchange_ != nullptr) exchange_->on_body_refused(errors::Code::request_timeout);
+      return;
+    case State::busy:
+    case State::closing:
+      return;
+  }
+}
+
+}  // namespace flexd::front

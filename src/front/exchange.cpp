@@ -1,0 +1,260 @@
+#include "exchange.hpp"
+
+#include <algorithm>
+
+#include "access_log.hpp"
+#include "flexd/base/limits.hpp"
+#include "provider_fields.hpp"
+#include "worker.hpp"
+
+namespace flexd::front {
+
+Exchange::Exchange(WorkerCore& worker, ClientStream& client)
+    : worker_(worker),
+      client_(&client),
+      body_(worker.reactor().blocks()),
+      upstream_fields_(worker.reactor().blocks()),
+      standard_(*this, race::Tier::standard, worker.reactor().blocks()),
+      race_timer_(timer_callback<Exchange, &Exchange::on_race_timer>, this),
+      clock_timer_(timer_callback<Exchange, &Exchange::on_clock_timer>, this),
+      tick_timer_(timer_callback<Exchange, &Exchange::on_tick_timer>, this) {
+  begun_ns_ = now_ns();
+  peer_ = client.peer();
+}
+
+Exchange::~Exchange() {
+  FLEXD_ASSERT(state_ == State::over);
+}
+
+uint64_t Exchange::now_ns() const {
+  return worker_.reactor().now_ns();
+}
+
+void Exchange::begin(const http::RequestHead& head) {
+  read_client_facts(head);
+  if (!check_head(head)) return;
+  if (!keep_upstream_fields(head.fields,
+                            {.provider = errors::Provider::openai, .dialect = dialect_},
+                            upstream_fields_)) {
+    fail(errors::Code::headers_too_large);
+  }
+}
+
+void Exchange::begin_refused(errors::Code code) {
+  make_request_id({});
+  fail(code);
+}
+
+void Exchange::on_body(std::string_view bytes) {
+  if (state_ != State::receiving) return;
+  bytes_in_ += bytes.size();
+  if (body_.size() + bytes.size() > limits::kBodyBytesMax) {
+    fail(errors::Code::request_too_large);
+    return;
+  }
+  if (!body_.append(bytes)) fail(errors::Code::service_unavailable);
+}
+
+void Exchange::on_body_end() {
+  if (state_ != State::receiving) return;
+  complete_ns_ = now_ns();
+  if (!check_body()) return;
+  if (worker_.fault() == Fault::routing) {
+    fail(errors::Code::internal_error);
+    return;
+  }
+  route();
+}
+
+void Exchange::on_body_refused(errors::Code code) {
+  if (state_ == State::receiving) {
+    fail(code);
+  } else {
+    // The answer went out before the body turned bad: there is nothing left to say.
+    on_client_gone();
+  }
+}
+
+void Exchange::on_client_gone() {
+  client_ = nullptr;
+  if (state_ == State::over || state_ == State::settling) return;
+  if (race_) {
+    perform(race_->on_client_gone());
+  }
+  cancel_legs();
+  answer_status_ = errors::row(errors::Code::client_closed_request).status;
+  error_code_ = errors::row(errors::Code::client_closed_request).name;
+  log_access(metrics::Outcome::client_closed);
+  close();
+}
+
+void Exchange::on_drained() {
+  if (answering_leg_ != nullptr) answering_leg_->on_drained();
+}
+
+void Exchange::cut() {
+  if (state_ == State::over) return;
+  if (client_ == nullptr) {
+    close();
+    return;
+  }
+  if (state_ == State::answering) {
+    ClientStream* const client = client_;
+    on_client_gone();
+    client->abort_answer();
+    return;
+  }
+  fail(errors::Error{.code = errors::Code::service_unavailable,
+                     .variant = errors::Variant::draining});
+}
+
+// fail answers with an error of flexd's own. Nothing may have been written to the caller.
+void Exchange::fail(const errors::Error& error) {
+  if (state_ == State::over || state_ == State::settling) return;
+  FLEXD_ASSERT(client_ != nullptr && state_ != State::answering);
+  cancel_legs();
+  std::array<char, errors::kErrorBytesMax> space;
+  const errors::Target target{.dialect = dialect_,
+                              .request_id = request_id(),
+                              .doc_url_base = worker_.settings().doc_url_base};
+  const std::string_view body = errors::write_body(error, target, space);
+  const errors::Headers extra(error, client_retry_count_);
+  http::FieldList fields;
+  const auto push = [&fields](std::string_view name, std::string_view value) {
+    discard(fields.push(name, value), "a dozen fields fit");
+  };
+  push("content-type", "application/json");
+  for (const errors::Header& header : extra.list()) push(header.name, header.value);
+  push("x-request-id", request_id());
+  push("x-flexinference-request-id", request_id());
+  if (answering_leg_ != nullptr) push_routing_fields(fields);
+  answer_status_ = error.status();
+  error_code_ = error.name();
+  const bool close_after = error.code == errors::Code::request_too_large ||
+                           error.code == errors::Code::request_timeout || worker_.is_draining();
+  first_byte_ns_ = now_ns();
+  bytes_out_ = body.size();
+  client_->begin_answer({.status = error.status(),
+                         .fields = {fields.begin(), fields.size()},
+                         .has_length = true,
+                         .content_length = body.size(),
+                         .close = close_after});
+  client_->write(body);
+  finish_answer(metrics::Outcome::own_error);
+}
+
+// finish_answer: the last byte of the answer is written.
+void Exchange::finish_answer(metrics::Outcome outcome) {
+  log_access(outcome);
+  ClientStream* const client = client_;
+  client_ = nullptr;
+  worker_.count_answer();
+  const bool settle = answering_leg_ != nullptr && answering_leg_->is_open();
+  if (settle) {
+    // The provider has said all; only its end of stream is missing. Resetting the stream now would
+    // count against the connection.
+    state_ = State::settling;
+    tick_timer_.cancel();
+    race_timer_.cancel();
+    worker_.reactor().timers().set(clock_timer_, now_ns() + kSettleNs);
+  } else {
+    close();
+  }
+  client->finish();
+}
+
+// close gives everything back. The object itself is freed in a later turn.
+void Exchange::close() {
+  if (state_ == State::over) return;
+  cancel_legs();
+  state_ = State::over;
+  race_timer_.cancel();
+  clock_timer_.cancel();
+  tick_timer_.cancel();
+  release_slot();
+  body_.clear();
+  upstream_fields_.clear();
+  if (flex_) flex_->release();
+  standard_.release();
+  answering_leg_ = nullptr;
+  worker_.release(*this);
+}
+
+void Exchange::release_slot() {
+  if (!slot_taken_) return;
+  slot_taken_ = false;
+  organization_->cells->race_slots.release();
+}
+
+// make_request_id takes the caller's id if it is sane, else draws one.
+void Exchange::make_request_id(std::string_view theirs) {
+  const auto sane = [](char c) {
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' ||
+           c == '_' || c == '.';
+  };
+  if (!theirs.empty() && theirs.size() <= kRequestIdMax &&
+      std::all_of(theirs.begin(), theirs.end(), sane)) {
+    std::copy(theirs.begin(), theirs.end(), request_id_.begin());
+    request_id_size_ = static_cast<uint8_t>(theirs.size());
+    return;
+  }
+  constexpr std::string_view kPrefix = "req_";
+  constexpr std::string_view kDigits = "0123456789abcdef";
+  std::copy(kPrefix.begin(), kPrefix.end(), request_id_.begin());
+  size_t at = kPrefix.size();
+  for (int word = 0; word < 2; ++word) {
+    uint64_t random = worker_.reactor().random_u64();
+    for (int digit = 0; digit < 12; ++digit, random >>= 4U) {
+      request_id_[at++] = kDigits[random & 15U];
+    }
+  }
+  request_id_size_ = static_cast<uint8_t>(at);
+}
+
+void Exchange::log_access(metrics::Outcome outcome) {
+  if (logged_) return;
+  logged_ = true;
+  metrics::Core& metrics = worker_.metrics();
+  const auto reason = routed_ ? static_cast<metrics::Reason>(reason_) : metrics::Reason::none;
+  metrics.add(metrics::Counter::requests, metrics::at(outcome, reason));
+  if (answer_status_ >= 200 && answer_status_ != 499) {
+    metrics.add(metrics::Counter::responses, metrics::at(answer_status_ / 100 - 2));
+  }
+  const uint64_t now = now_ns();
+  if (complete_ns_ != 0) {
+    metrics.observe(metrics::Histogram::request_duration, metrics::at(reason), now - complete_ns_);
+    if (first_byte_ns_ > complete_ns_) {
+      metrics.observe(metrics::Histogram::first_byte, first_byte_ns_ - complete_ns_);
+    }
+  }
+  const Leg* const leg = answering_leg_;
+  write_access_line(
+      worker_.log(), worker_.reactor().unix_ms(),
+      {.request_id = request_id(),
+       .client = peer_,
+       .path = path_,
+       .status = answer_status_,
+       .outcome = metrics::kOutcomes[static_cast<size_t>(outcome)],
+       .code = error_code_,
+       .key_id = key_ != nullptr ? std::string_view(key_->id) : std::string_view(),
+       .organization =
+           organization_ != nullptr ? std::string_view(organization_->id) : std::string_view(),
+       .model = facts_.model,
+       .routing_reason = routed_ ? race::reason_word(reason_) : std::string_view(),
+       .provider = routed_ ? errors::provider_word(provider()) : std::string_view(),
+       .tier = routed_ && leg != nullptr ? surface::tier_word(provider(), tier_of(*leg))
+                                         : std::string_view(),
+       .reported_tier = leg != nullptr ? leg->facts().service_tier() : std::string_view(),
+       .flex_loss = flex_loss_,
+       .upstream_request_id = leg != nullptr ? leg->provider_request_id() : std::string_view(),
+       .stream = facts_.stream,
+       .retry_count = client_retry_count_,
+       .bytes_in = bytes_in_,
+       .bytes_out = bytes_out_,
+       .duration_ns = now - begun_ns_,
+       .start_ns = started_ns_ > complete_ns_ ? started_ns_ - complete_ns_ : 0,
+       .first_byte_ns = first_byte_ns_ > begun_ns_ ? first_byte_ns_ - begun_ns_ : 0,
+       .usage = leg != nullptr ? leg->facts().usage() : surface::Usage{}});
+}
+
+}  // namespace flexd::front

@@ -1,0 +1,146 @@
+// exchange_checks.cpp: what is checked before anything is sent, in the order callers are promised.
+#include <charconv>
+
+#include "exchange.hpp"
+#include "flexd/account/authenticate.hpp"
+#include "flexd/base/ascii.hpp"
+#include "flexd/base/limits.hpp"
+#include "flexd/surface/start_within.hpp"
+#include "routes.hpp"
+#include "worker.hpp"
+
+namespace flexd::front {
+namespace {
+
+// credential reads a header that may come once: absent, its value, or empty if repeated.
+std::optional<std::string_view> credential(const http::FieldList& fields, std::string_view name) {
+  const size_t count = fields.count(name);
+  if (count == 0) return std::nullopt;
+  return count == 1 ? fields.value(name) : std::string_view();
+}
+
+std::string_view trim(std::string_view text) {
+  while (!text.empty() && (text.front() == ' ' || text.front() == '\t')) text.remove_prefix(1);
+  while (!text.empty() && (text.back() == ' ' || text.back() == '\t')) text.remove_suffix(1);
+  return text;
+}
+
+// is_json_type accepts application/json and +json types, with any parameters.
+bool is_json_type(std::string_view value) {
+  const std::string_view media = trim(value.substr(0, value.find(';')));
+  if (iequals(media, "application/json")) return true;
+  constexpr std::string_view kSuffix = "+json";
+  return media.size() > kSuffix.size() &&
+         iequals(media.substr(media.size() - kSuffix.size()), kSuffix);
+}
+
+}  // namespace
+
+void Exchange::read_client_facts(const http::RequestHead& head) {
+  make_request_id(head.fields.value("x-request-id"));
+  const std::string_view retries = head.fields.value("x-stainless-retry-count");
+  std::from_chars(retries.data(), retries.data() + retries.size(), client_retry_count_);
+  patience_ns_ = surface::parse_patience(head.fields.value("x-stainless-timeout"));
+}
+
+bool Exchange::check_head(const http::RequestHead& head) {
+  const Route route = find_route(head.target, head.method);
+  dialect_ = route.dialect;
+  path_ = route.kind == RouteKind::unknown_url ? std::string_view() : route.nearest;
+  if (route.kind == RouteKind::unknown_url) {
+    fail({.code = errors::Code::unknown_url, .detail = route.nearest});
+    return false;
+  }
+  if (route.kind == RouteKind::method_not_allowed) {
+    fail({.code = errors::Code::method_not_allowed, .detail = "POST"});
+    return false;
+  }
+  return check_key(head) && check_entity(head);
+}
+
+bool Exchange::check_key(const http::RequestHead& head) {
+  const account::Snapshot& snapshot = worker_.snapshot();
+  const account::Caller caller{
+      .credentials = {.authorization = credential(head.fields, "authorization"),
+                      .x_api_key = credential(head.fields, "x-api-key"),
+                      .x_goog_api_key = credential(head.fields, "x-goog-api-key")},
+      .dialect = dialect_,
+      .ip = peer_.ip()};
+  const account::Clock clock{.monotonic_ns = now_ns(),
+                             .unix_s = worker_.reactor().unix_ms() / 1000};
+  const auto key = account::authenticate(caller, snapshot, *worker_.shared().auth_failures, clock,
+                                         &worker_.metrics());
+  if (!key) {
+    fail(key.error());
+    return false;
+  }
+  key_ = *key;
+  organization_ = &snapshot.organization(*key_);
+  if (const auto admitted = account::admit(*organization_, now_ns(), &worker_.metrics());
+      !admitted) {
+    fail(admitted.error());
+    return false;
+  }
+  return true;
+}
+
+// check_entity judges what the head says of the body, before a byte of it is read.
+bool Exchange::check_entity(const http::RequestHead& head) {
+  if (head.content_length > limits::kBodyBytesMax) {
+    fail(errors::Code::request_too_large);
+    return false;
+  }
+  if (const http::Field* coding = head.fields.find("content-encoding");
+      coding != nullptr && !iequals(coding->value, "identity")) {
+    fail({.code = errors::Code::unsupported_media_type,
+          .variant = errors::Variant::content_encoding});
+    return false;
+  }
+  if (const http::Field* type = head.fields.find("content-type");
+      type != nullptr && !is_json_type(type->value)) {
+    fail(errors::Code::unsupported_media_type);
+    return false;
+  }
+  if (worker_.is_draining()) {
+    fail({.code = errors::Code::service_unavailable, .variant = errors::Variant::draining});
+    return false;
+  }
+  if (!worker_.has_room()) {
+    worker_.metrics().add(metrics::Counter::limited, metrics::at(metrics::Limit::memory));
+    fail(errors::Code::service_unavailable);
+    return false;
+  }
+  return true;
+}
+
+bool Exchange::check_body() {
+  if (const auto read = surface::read_request(body_.view(), facts_); !read) {
+    fail(read.error());
+    return false;
+  }
+  const auto checked =
+      surface::check_request(facts_, *worker_.shared().flex_models, key_->start_within);
+  if (!checked) {
+    fail(checked.error());
+    return false;
+  }
+  return check_provider();
+}
+
+bool Exchange::check_provider() {
+  if (organization_->provider_key(provider()).empty()) {
+    constexpr std::array kMissing = {errors::Code::no_byok_key, errors::Code::no_gemini_key,
+                                     errors::Code::no_anthropic_key};
+    fail(kMissing[static_cast<size_t>(provider())]);
+    return false;
+  }
+  if (!worker_.serves(provider())) {
+    fail({.code = errors::Code::service_unavailable,
+          .variant = errors::Variant::provider_not_served,
+          .detail = errors::provider_name(provider())});
+    return false;
+  }
+  return true;
+}
+
+}  // namespace flexd::front

@@ -1,0 +1,397 @@
+#include "leg.hpp"
+
+#include <array>
+#include <functional>
+
+#include "exchange.hpp"
+#include "flexd/base/ascii.hpp"
+#include "flexd/base/limits.hpp"
+#include "provider_fields.hpp"
+#include "worker.hpp"
+
+namespace flexd::front {
+namespace {
+
+// is_event_stream and is_json judge a content-type, parameters aside.
+bool has_media_type(std::string_view value, std::string_view type) {
+  const std::string_view media = value.substr(0, value.find(';'));
+  size_t end = media.size();
+  while (end > 0 && (media[end - 1] == ' ' || media[end - 1] == '\t')) --end;
+  return iequals(media.substr(0, end), type);
+}
+
+race::Loss loss_of(surface::Refusal refusal) {
+  switch (refusal) {
+    case surface::Refusal::capacity:
+      return race::Loss::capacity;
+    case surface::Refusal::conversation_locked:
+      return race::Loss::conversation_locked;
+    case surface::Refusal::upstream_error:
+      return race::Loss::upstream_error;
+  }
+  return race::Loss::upstream_error;
+}
+
+}  // namespace
+
+Leg::Leg(Exchange& exchange, race::Tier tier, BlockPool& pool)
+    : exchange_(exchange),
+      tier_(tier),
+      pool_(pool),
+      attempt_(*this),
+      scanner_(pool, {.frame_bytes_max = limits::kFoldBytesMax}),
+      fields_(pool),
+      held_(pool),
+      final_(pool) {}
+
+void Leg::start(origin::Pool& pool, const origin::AttemptRequest& request, bool streamed) {
+  release();
+  signal_.reset();
+  facts_ = {};
+  judgement_ = Judgement::none;
+  status_ = final_status_ = 0;
+  withheld_bytes_ = 0;
+  streamed_ = streamed;
+  is_stream_ = is_json_ = has_length_ = ended_ = failed_ = false;
+  part_open_ = overflowed_ = reported_ = reported_final_ = counted_ = false;
+  writable_ = true;
+  mode_ = Mode::judging;
+  sent_ns_ = exchange_.now_ns();
+  attempt_.start(pool, request);
+}
+
+void Leg::cancel() {
+  attempt_.cancel();
+  mode_ = Mode::over;
+}
+
+void Leg::release() {
+  fields_.clear();
+  held_.clear();
+  final_.clear();
+  scanner_ = sse::Scanner(pool_, {.frame_bytes_max = limits::kFoldBytesMax});
+}
+
+void Leg::on_head(const http::ResponseHead& head) {
+  status_ = head.status;
+  has_length_ = head.framing == http::Framing::length;
+  content_length_ = head.content_length;
+  const std::string_view type = head.fields.value("content-type");
+  is_stream_ = streamed_ && status_ == 200 && has_media_type(type, "text/event-stream");
+  is_json_ = has_media_type(type, "application/json");
+  keep_downstream_fields(head.fields, exchange_.provider(), fields_);
+  if (mode_ != Mode::judging) return;
+  if (exchange_.is_race()) {
+    // A refusal of the standard attempt is the answer; no more of it is needed to know that, unless
+    // it may be a conversation that is still locked.
+    if (!is_stream_ && status_ != 200 && tier_ == race::Tier::standard &&
+        !exchange_.has_conversation()) {
+      report_lost(race::Loss::upstream_error, true);
+    }
+    return;
+  }
+  exchange_.on_leg_head(*this);
+}
+
+void Leg::on_body(std::string_view bytes) {
+  if (mode_ == Mode::over) {
+    attempt_.consume(bytes.size());
+    return;
+  }
+  const size_t count = bytes.size();
+  writable_ = true;
+  if (is_stream_) {
+    on_stream_bytes(bytes);
+  } else {
+    on_plain_bytes(bytes);
+  }
+  give_credit(count);
+}
+
+void Leg::on_stream_bytes(std::string_view bytes) {
+  run_ = {};
+  delivery_ = bytes;
+  progressed_ = false;
+  const auto fed = scanner_.feed(bytes, *this);
+  flush_run();
+  if (!fed) overflowed_ = true;
+  if (progressed_) exchange_.on_leg_progress(*this);
+  if (overflowed_) {
+    break_off();
+    return;
+  }
+  if (mode_ == Mode::judging) {
+    report_judgement();
+  } else if (mode_ == Mode::folding && !final_.empty() && !reported_final_) {
+    reported_final_ = true;
+    exchange_.on_leg_final(*this);
+  }
+}
+
+// report_judgement tells the race what the frames so far prove.
+void Leg::report_judgement() {
+  if (reported_ || judgement_ == Judgement::none) return;
+  if (judgement_ == Judgement::refused) {
+    report_lost(loss_, true);
+    return;
+  }
+  reported_ = true;
+  exchange_.on_leg_started(*this);
+}
+
+// report_lost tells the race that this attempt is over before it started. A flex attempt's refusal
+// is of no further use; a standard one's may be the answer and goes on being held.
+void Leg::report_lost(race::Loss loss, bool answered) {
+  reported_ = true;
+  if (tier_ == race::Tier::flex) {
+    attempt_.cancel();
+    mode_ = Mode::over;
+  }
+  exchange_.on_leg_lost(*this, loss, answered);
+}
+
+void Leg::frame(const sse::Frame& frame) {
+  part_open_ = false;
+  if (frame.in_parts) {
+    progressed_ = true;
+  } else if (frame.has_data && frame.terminated) {
+    judge(surface::read_event(frame.event, frame.data));
+  }
+  if (mode_ == Mode::relaying) {
+    relay(frame.raw);
+  } else if (mode_ == Mode::judging && exchange_.wants_stream()) {
+    hold(frame.raw);
+  }
+}
+
+// judge takes in what an event says, whether or not it is still needed for the race.
+void Leg::judge(const surface::Event& event) {
+  const bool had_ended = signal_.ended();
+  const surface::Signal signal = signal_.feed(event);
+  facts_.note(event);
+  if (event.is_meaningful()) progressed_ = true;
+  if (judgement_ == Judgement::none) {
+    if (signal == surface::Signal::started || signal == surface::Signal::finished) {
+      judgement_ = Judgement::started;
+    } else if (signal == surface::Signal::failed) {
+      judgement_ = Judgement::refused;
+      loss_ = loss_of(surface::judge_event(event));
+    }
+  }
+  if (signal_.ended() && !had_ended) on_terminal(event);
+}
+
+// on_terminal keeps the object that a caller gets that did not ask to stream.
+void Leg::on_terminal(const surface::Event& event) {
+  failed_ = event.is_failure();
+  if (exchange_.wants_stream()) return;
+  final_.clear();
+  bool kept = true;
+  if (failed_) {
+    const surface::EventFailure failure = surface::read_failure(event);
+    if (failure.object.empty()) return;  // a failure without a word of its own
+    final_status_ = failure.status;
+    kept = final_.append("{\"error\":") && final_.append(failure.object) && final_.append("}");
+  } else {
+    final_status_ = 200;
+    kept = final_.append(surface::final_response(event));
+  }
+  if (!kept) overflowed_ = true;
+}
+
+bool Leg::wants_data(std::string_view event) {
+  // While the race is open every event is judged. Afterwards a long event of no consequence may
+  // pass in parts; without its name it could be the terminal one.
+  if (mode_ != Mode::relaying || event.empty()) return true;
+  return surface::Event{.kind = surface::kind_of(event)}.is_terminal();
+}
+
+void Leg::part(std::string_view bytes) {
+  part_open_ = true;
+  progressed_ = true;
+  if (mode_ == Mode::relaying) relay(bytes);
+}
+
+// relay gathers what is contiguous, so that a delivery of many events is written once.
+void Leg::relay(std::string_view bytes) {
+  const bool in_delivery = std::less_equal<>()(delivery_.data(), bytes.data()) &&
+                           std::less<>()(bytes.data(), delivery_.data() + delivery_.size());
+  if (!in_delivery) {
+    // Collected by the scanner over several deliveries: gone after this call.
+    flush_run();
+    if (!bytes.empty() && !exchange_.relay(bytes)) writable_ = false;
+    return;
+  }
+  if (!run_.empty() && run_.data() + run_.size() == bytes.data()) {
+    run_ = {run_.data(), run_.size() + bytes.size()};
+    return;
+  }
+  flush_run();
+  run_ = bytes;
+}
+
+void Leg::flush_run() {
+  if (run_.empty()) return;
+  const std::string_view run = run_;
+  run_ = {};
+  if (!exchange_.relay(run)) writable_ = false;
+}
+
+void Leg::hold(std::string_view bytes) {
+  if (held_.size() + bytes.size() > limits::kHeldEventBytesMax || !held_.append(bytes)) {
+    overflowed_ = true;
+  }
+}
+
+void Leg::on_plain_bytes(std::string_view bytes) {
+  if (mode_ == Mode::plain) {
+    exchange_.on_leg_progress(*this);
+    if (!exchange_.relay(bytes)) writable_ = false;
+    return;
+  }
+  hold(bytes);
+  if (overflowed_) {
+    break_off();
+    return;
+  }
+  // Enough of a refusal of flex to say what it means; the rest is nobody's.
+  if (mode_ == Mode::judging && !reported_ && tier_ == race::Tier::flex && status_ != 200 &&
+      held_.size() >= kRefusalReadMax) {
+    judge_refusal();
+  }
+}
+
+// judge_refusal classifies an HTTP refusal by its status and the beginning of its body.
+void Leg::judge_refusal() {
+  std::array<char, 4096> space;
+  const std::string_view body = held_view(space);
+  report_lost(loss_of(surface::judge_response(status_, body)), true);
+}
+
+void Leg::on_end() {
+  ended_ = true;
+  if (mode_ == Mode::over) return;
+  if (is_stream_) {
+    run_ = delivery_ = {};
+    discard(scanner_.finish(*this), "the stream has ended; what it could not read is broken");
+    flush_run();
+  }
+  if (mode_ == Mode::judging && !reported_) {
+    end_of_judging();
+    return;
+  }
+  if (mode_ == Mode::judging) return;  // a held refusal, now whole
+  if (is_stream_ && !signal_.ended()) {
+    exchange_.on_leg_broken(*this);
+  } else {
+    exchange_.on_leg_done(*this);
+  }
+}
+
+// end_of_judging: the attempt ended while the race had not heard of it.
+void Leg::end_of_judging() {
+  if (is_stream_) {
+    report_judgement();
+    if (!reported_) report_lost(race::Loss::not_started, false);
+    return;
+  }
+  if (status_ == 200 && is_json_) {
+    // An answer in one piece, though a stream was asked for: it proves its own start.
+    reported_ = true;
+    exchange_.on_leg_started(*this);
+    return;
+  }
+  if (status_ == 200) {
+    report_lost(race::Loss::upstream_error, true);
+  } else {
+    judge_refusal();
+  }
+}
+
+void Leg::on_failure(const origin::AttemptFailure& failure) {
+  last_failure_ = failure.kind;
+  if (mode_ == Mode::over) return;
+  if (mode_ == Mode::judging && reported_ && exchange_.is_race()) {
+    // A held refusal that broke before it was whole: what is there is not the whole answer.
+    overflowed_ = true;
+    return;
+  }
+  if (mode_ == Mode::judging) {
+    report_lost(failure.never_processed ? race::Loss::never_processed : race::Loss::not_started,
+                false);
+    return;
+  }
+  if (is_stream_ && signal_.ended()) {
+    exchange_.on_leg_done(*this);
+  } else {
+    exchange_.on_leg_broken(*this);
+  }
+}
+
+// break_off: a bound was met. The attempt counts as broken by the provider.
+void Leg::break_off() {
+  attempt_.cancel();
+  last_failure_ = origin::FailureKind::truncated;
+  if (mode_ == Mode::judging && !reported_) {
+    report_lost(race::Loss::not_started, false);
+  } else {
+    exchange_.on_leg_broken(*this);
+  }
+}
+
+void Leg::answer_stream() {
+  mode_ = Mode::relaying;
+  write_held();
+  if (ended_ || !attempt_.is_open()) settle_ended();
+}
+
+void Leg::answer_plain() {
+  mode_ = Mode::plain;
+  write_held();
+  if (ended_ || !attempt_.is_open()) settle_ended();
+}
+
+// settle_ended: everything had come before it was decided that it is the answer.
+void Leg::settle_ended() {
+  if (!ended_ || overflowed_ || (is_stream_ && !signal_.ended())) {
+    exchange_.on_leg_broken(*this);
+  } else {
+    exchange_.on_leg_done(*this);
+  }
+}
+
+void Leg::write_held() {
+  while (!held_.empty()) {
+    const std::string_view front = held_.front();
+    if (!exchange_.relay(front)) writable_ = false;
+    held_.consume(front.size());
+  }
+}
+
+void Leg::give_credit(size_t count) {
+  if (writable_) {
+    attempt_.consume(count);
+  } else {
+    withheld_bytes_ += count;
+  }
+}
+
+void Leg::on_drained() {
+  writable_ = true;
+  attempt_.consume(withheld_bytes_);
+  withheld_bytes_ = 0;
+}
+
+std::string_view Leg::held_view(std::span<char> space) const {
+  const std::string_view front = held_.front();
+  if (front.size() == held_.size()) return front;
+  return {space.data(), held_.copy_out(0, space)};
+}
+
+std::string_view Leg::provider_request_id_view() const {
+  http::FieldList list;
+  fields_.list(list);
+  return list.value("x-request-id", list.value("request-id"));
+}
+
+}  // namespace flexd::front

@@ -1,0 +1,170 @@
+// leg.hpp: one attempt of an exchange and what has come back on it.
+//
+// A Leg feeds the provider's bytes to the frame scanner, judges events until the race is decided,
+// holds what must not be lost, and afterwards relays to the caller, event by event, or keeps only
+// the final object for a caller that did not ask to stream.
+//
+//   judging ──commit──> relaying   (a streaming caller: held bytes first)
+//      │      └───────> folding    (a non-streaming caller: the terminal event's object)
+//      └─answer as is─> plain      (an HTTP error or a JSON body, byte for byte)
+//
+// It tells its exchange of at most one event per delivery, after the delivery has been read whole.
+#pragma once
+
+#include <cstdint>
+#include <span>
+#include <string_view>
+
+#include "field_store.hpp"
+#include "flexd/base/buffer.hpp"
+#include "flexd/base/byte_chain.hpp"
+#include "flexd/errors/dialect.hpp"
+#include "flexd/origin/attempt.hpp"
+#include "flexd/race/race.hpp"
+#include "flexd/sse/scanner.hpp"
+#include "flexd/surface/responses.hpp"
+#include "flexd/surface/start_signal.hpp"
+
+namespace flexd::front {
+
+class Exchange;
+
+// kRefusalReadMax is how much of a refusal is read to classify it.
+inline constexpr size_t kRefusalReadMax = 64U << 10U;
+
+class Leg final : public origin::AttemptHandler, private sse::Sink {
+ public:
+  enum class Mode : uint8_t {
+    judging,   // before commit
+    relaying,  // frames go to the caller
+    folding,   // only the terminal event matters
+    plain,     // bytes go to the caller as they are
+    over,      // nothing more is expected or wanted
+  };
+
+  Leg(Exchange& exchange, race::Tier tier, BlockPool& pool);
+  Leg(const Leg&) = delete;
+  Leg& operator=(const Leg&) = delete;
+
+  // start sends the attempt; anything of an earlier try is forgotten.
+  void start(origin::Pool& pool, const origin::AttemptRequest& request, bool streamed);
+  // cancel ends it without another word.
+  void cancel();
+  // answer_stream begins relaying frames: those held first.
+  void answer_stream();
+  // answer_folded waits for the terminal event (or uses the one that has come).
+  void answer_folded() { mode_ = Mode::folding; }
+  // answer_plain begins relaying bytes: those held first.
+  void answer_plain();
+  // on_drained: the caller reads again; withheld credit is given back.
+  void on_drained();
+
+  // release gives the memory back; the leg must not be open.
+  void release();
+
+  // take_count is true once a try: its end is counted once.
+  bool take_count() {
+    const bool first = !counted_;
+    counted_ = true;
+    return first;
+  }
+
+  race::Tier tier() const { return tier_; }
+  bool is_open() const { return attempt_.is_open(); }
+  bool is_sent() const { return attempt_.is_sent(); }
+  uint64_t sent_ns() const { return sent_ns_; }
+  // status is the provider's, 0 before there is one.
+  unsigned status() const { return status_; }
+  bool is_stream() const { return is_stream_; }
+  bool has_length() const { return has_length_; }
+  uint64_t content_length() const { return content_length_; }
+  // fields are the provider's, as far as they are passed on.
+  const FieldStore& fields() const { return fields_; }
+  size_t held_bytes() const { return held_.size(); }
+  // ended: the provider's answer has come to its regular end.
+  bool ended() const { return ended_; }
+  // overflowed: a bound of flexd's own was met.
+  bool overflowed() const { return overflowed_; }
+  // failed: the stream ended in the provider's own failure event.
+  bool failed() const { return failed_; }
+  // between_frames: nothing of an unfinished event is on its way to the caller.
+  bool between_frames() const { return !part_open_; }
+  const surface::StreamFacts& facts() const { return facts_; }
+  // final_object is what a caller gets that did not ask to stream: JSON, with final_status. Empty
+  // until the terminal event.
+  std::string_view final_object() const { return final_.view(); }
+  unsigned final_status() const { return final_status_; }
+  origin::FailureKind last_failure() const { return last_failure_; }
+  // provider_request_id is the provider's own id of this attempt.
+  std::string_view provider_request_id() const { return provider_request_id_view(); }
+
+ private:
+  // AttemptHandler
+  void on_head(const http::ResponseHead& head) override;
+  void on_body(std::string_view bytes) override;
+  void on_end() override;
+  void on_failure(const origin::AttemptFailure& failure) override;
+
+  // Sink
+  void frame(const sse::Frame& frame) override;
+  bool wants_data(std::string_view event) override;
+  void part(std::string_view bytes) override;
+
+  void on_stream_bytes(std::string_view bytes);
+  void on_plain_bytes(std::string_view bytes);
+  void judge(const surface::Event& event);
+  void on_terminal(const surface::Event& event);
+  void report_judgement();
+  void report_lost(race::Loss loss, bool answered);
+  void judge_refusal();
+  void end_of_judging();
+  void break_off();
+  void settle_ended();
+  void hold(std::string_view bytes);
+  void write_held();
+  void relay(std::string_view bytes);
+  void flush_run();
+  void give_credit(size_t count);
+  std::string_view held_view(std::span<char> space) const;
+  std::string_view provider_request_id_view() const;
+
+  // What the frames so far say of an undecided attempt.
+  enum class Judgement : uint8_t { none, started, refused };
+
+  Exchange& exchange_;
+  race::Tier tier_;
+  BlockPool& pool_;
+  origin::Attempt attempt_;
+  Mode mode_ = Mode::over;
+  sse::Scanner scanner_;
+  surface::StartSignal signal_;
+  surface::StreamFacts facts_;
+  FieldStore fields_;
+  ByteChain held_;
+  Buffer final_;
+  std::string_view delivery_;  // the bytes being read
+  std::string_view run_;       // frames next to each other in one delivery, not yet written
+  size_t withheld_bytes_ = 0;
+  uint64_t sent_ns_ = 0;
+  uint64_t content_length_ = 0;
+  unsigned status_ = 0;
+  unsigned final_status_ = 0;
+  origin::FailureKind last_failure_ = origin::FailureKind::reset;
+  Judgement judgement_ = Judgement::none;
+  race::Loss loss_ = race::Loss::not_started;
+  bool streamed_ = false;   // the request asked for a stream
+  bool is_stream_ = false;  // the answer is one
+  bool is_json_ = false;
+  bool has_length_ = false;
+  bool ended_ = false;
+  bool failed_ = false;
+  bool part_open_ = false;  // a frame in parts is half way to the caller
+  bool overflowed_ = false;
+  bool writable_ = true;   // the caller keeps up
+  bool reported_ = false;  // start or loss has been told
+  bool counted_ = false;         // its end is in the metrics
+  bool reported_final_ = false;
+  bool progressed_ = false;  // this delivery had an event that means something
+};
+
+}  // namespace flexd::front
