@@ -1,0 +1,332 @@
+#include "process.hpp"
+
+#include <signal.h>
+#include <sys/signalfd.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstdio>
+#include <cstdlib>
+#include <cstring>
+#include <fstream>
+#include <sstream>
+#include <thread>
+
+#include "flexd/account/key.hpp"
+#include "flexd/crypto/bytes.hpp"
+#include "flexd/http/message.hpp"
+#include "flexd/metrics/exposition.hpp"
+#include "flexd/tls/context.hpp"
+#include "notify.hpp"
+
+namespace flexd::app {
+namespace {
+
+// kCutNs is how long workers have to end what is left once the drain time is over.
+constexpr uint64_t kCutNs = 5'000'000'000;
+// kPublishNs is how long a metrics page waits for its workers.
+constexpr uint64_t kPublishNs = 200'000'000;
+
+std::string environment(const char* name) {
+  const char* const value = std::getenv(name);
+  return value == nullptr ? std::string() : std::string(value);
+}
+
+LogFormat log_format(config::LogShape shape) {
+  if (shape == config::LogShape::automatic) {
+    return isatty(STDERR_FILENO) != 0 ? LogFormat::text : LogFormat::json;
+  }
+  return shape == config::LogShape::json ? LogFormat::json : LogFormat::text;
+}
+
+}  // namespace
+
+Process::Process(const config::Settings& settings)
+    : settings_(settings),
+      log_format_(log_format(settings.log_format)),
+      log_writer_(STDERR_FILENO),
+      timer_(timer_callback<Process, &Process::on_timer>, this),
+      page_timer_(timer_callback<Process, &Process::finish_metrics_pages>, this) {
+  log_ = std::make_unique<Log>(log_writer_.add_ring(), log_format_, settings_.log_level);
+  set_thread_log(log_.get());
+}
+
+Process::~Process() {
+  for (const auto& worker : workers_) worker->post(front::MailKind::stop);
+  workers_.clear();
+  timer_.cancel();
+  page_timer_.cancel();
+  admin_.reset();
+  control_.reset();
+  if (signal_fd_ >= 0) ::close(signal_fd_);
+  set_thread_log(nullptr);
+  log_writer_.stop();
+  crypto::wipe(dev_key_.data(), dev_key_.size());
+}
+
+Result<void> Process::prepare() {
+  if (auto models = prepare_models(); !models) return models;
+  if (settings_.openai.scheme == config::OriginUrl::Scheme::https) {
+    // Each worker loads its own; this one only finds out early whether it can.
+    const auto context = tls::ClientContext::create(settings_.origin_ca_file);
+    if (!context) return fail_with("--origin-ca: " + context.error().message);
+  }
+  for (const std::string& text : settings_.listen) {
+    const Result<io::Address> address = io::Address::parse(text);
+    if (!address) return fail_with("--listen " + text + ": " + address.error().message);
+    addresses_.push_back(*address);
+  }
+  if (!settings_.admin_listen.empty()) {
+    const Result<io::Address> address = io::Address::parse(settings_.admin_listen);
+    if (!address) {
+      return fail_with("--admin-listen " + settings_.admin_listen + ": " + address.error().message);
+    }
+    admin_address_ = *address;
+  }
+  uint64_t seed = 0;
+  crypto::random_bytes({reinterpret_cast<uint8_t*>(&seed), sizeof seed});
+  auth_failures_ =
+      std::make_unique<account::AuthFailures>(settings_.auth_failures_per_minute, seed);
+  return prepare_keys();
+}
+
+Result<void> Process::prepare_models() {
+  if (settings_.flex_models_file.empty()) {
+    flex_models_ = std::make_unique<surface::FlexModels>(surface::FlexModels::built_in());
+    return {};
+  }
+  std::ifstream file(settings_.flex_models_file);
+  std::stringstream text;
+  if (!file || !(text << file.rdbuf())) {
+    return fail_with("--flex-models: " + settings_.flex_models_file + " cannot be read");
+  }
+  auto models = surface::FlexModels::parse(text.str());
+  if (!models) {
+    return fail_with("--flex-models: " + settings_.flex_models_file + ": " +
+                     models.error().message);
+  }
+  flex_models_ = std::make_unique<surface::FlexModels>(std::move(*models));
+  return {};
+}
+
+Result<void> Process::prepare_keys() {
+  if (!settings_.dev) {
+    return fail_with("there is no store of keys to serve from yet: start with --dev");
+  }
+  const std::string openai = environment("OPENAI_API_KEY");
+  const std::string gemini = environment("GEMINI_API_KEY");
+  const std::string anthropic = environment("ANTHROPIC_API_KEY");
+  if (openai.empty() && gemini.empty() && anthropic.empty()) {
+    return fail_with("--dev: set OPENAI_API_KEY (or GEMINI_API_KEY, ANTHROPIC_API_KEY) first");
+  }
+  for (const std::string* key : {&openai, &gemini, &anthropic}) {
+    if (!http::is_valid_value(*key)) return fail_with("--dev: a provider key has odd characters");
+  }
+  dev_key_ = std::string(account::generate_key(account::KeyKind::inference).reveal());
+  const uint32_t rate = settings_.org_requests_per_second;
+  shared_.snapshot = account::make_dev_snapshot({.key = dev_key_,
+                                                 .openai_key = openai,
+                                                 .gemini_key = gemini,
+                                                 .anthropic_key = anthropic,
+                                                 .requests = {.per_second = rate, .burst = rate},
+                                                 .race_slots = settings_.race_slots_per_org},
+                                                limit_arena_);
+  return {};
+}
+
+Result<void> Process::start() {
+  shared_.settings = &settings_;
+  shared_.flex_models = flex_models_.get();
+  shared_.auth_failures = auth_failures_.get();
+  if (auto free = check_ports_free(); !free) return free;
+  if (auto started = start_control(); !started) return started;
+  if (auto started = start_workers(); !started) return started;
+  if (auto started = start_admin(); !started) return started;
+  announce();
+  notify("READY=1");
+  log_line(LogLevel::info, "started",
+           {{"version", FLEXD_VERSION}, {"workers", workers_.size()}, {"dev", settings_.dev}});
+  return {};
+}
+
+// check_ports_free binds each address once without sharing it: SO_REUSEPORT would let a second
+// gateway of the same user take half of the first one's callers without a word.
+Result<void> Process::check_ports_free() const {
+  for (const io::Address& address : addresses_) {
+    if (address.family() == AF_UNIX || address.port() == 0) continue;
+    const int fd = socket(address.family(), SOCK_STREAM | SOCK_CLOEXEC, 0);
+    if (fd < 0) return fail_with("--listen: no socket is to be had");
+    const int one = 1;
+    setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof one);
+    const int bound = bind(fd, address.data(), address.size());
+    const int error = errno;
+    ::close(fd);
+    if (bound != 0) {
+      return fail_with("--listen " + address.to_string() + ": " + std::strerror(error));
+    }
+  }
+  return {};
+}
+
+Result<void> Process::start_control() {
+  control_metrics_ = std::make_unique<metrics::Core>();
+  auto reactor = io::Reactor::create({.sockets_max = 256,
+                                      .memory_budget_bytes = 16U << 20U,
+                                      .recv_buffers = 64,
+                                      .metrics = control_metrics_.get()});
+  if (!reactor) return fail(reactor.error());
+  control_ = std::move(*reactor);
+  control_->set_mail_handler(*this);
+  sigset_t signals;
+  sigemptyset(&signals);
+  sigaddset(&signals, SIGTERM);
+  sigaddset(&signals, SIGINT);
+  signal_fd_ = signalfd(-1, &signals, SFD_NONBLOCK | SFD_CLOEXEC);
+  if (signal_fd_ < 0) return fail_with("signals cannot be received");
+  control_->watch_fd(signal_fd_, [this] { on_signal(); });
+  return {};
+}
+
+Result<void> Process::start_workers() {
+  const uint32_t cores = std::max(1U, std::thread::hardware_concurrency());
+  const uint32_t count = settings_.workers == 0 ? cores : settings_.workers;
+  for (uint32_t i = 0; i < count; ++i) {
+    const WorkerThreadOptions options{.index = i,
+                                      .cpu = settings_.pin ? static_cast<int>(i % cores) : -1,
+                                      .yield_each_turn = settings_.yield_each_turn,
+                                      .memory_budget_bytes = settings_.memory_budget_bytes,
+                                      .log_format = log_format_,
+                                      .log_level = settings_.log_level};
+    auto worker = std::make_unique<WorkerThread>(options, shared_, log_writer_, *control_);
+    // One after the other: the first takes the ports where they are left to chance.
+    if (auto started = worker->start(addresses_); !started) {
+      return fail_with("--listen: " + started.error().message);
+    }
+    workers_.push_back(std::move(worker));
+  }
+  running_ = undrained_ = count;
+  return {};
+}
+
+Result<void> Process::start_admin() {
+  if (settings_.admin_listen.empty()) return {};
+  admin_ = std::make_unique<front::Admin>(
+      *control_, front::AdminHooks{.is_ready = [this] { return phase_ == Phase::serving; },
+                                   .metrics_page =
+                                       [this](std::function<void(std::string)> done) {
+                                         make_metrics_page(std::move(done));
+                                       }});
+  const Result<io::Address> bound = admin_->listen(admin_address_);
+  if (!bound) return fail_with("--admin-listen: " + bound.error().message);
+  admin_address_ = *bound;
+  return {};
+}
+
+void Process::announce() const {
+  for (const io::Address& address : addresses_) {
+    std::printf("flexd: listening on http://%s\n", address.to_string().c_str());
+  }
+  if (admin_ != nullptr) {
+    const std::string text = admin_address_.to_string();
+    std::printf("flexd: admin on %s%s\n", text.starts_with("unix:") ? "" : "http://", text.c_str());
+  }
+  if (settings_.dev) std::printf("flexd: dev key %s\n", dev_key_.c_str());
+  std::fflush(stdout);
+}
+
+void Process::run() {
+  control_->run();
+  for (const auto& worker : workers_) worker->join();
+  if (admin_ != nullptr) {
+    admin_->close();
+    const uint64_t give_up_ns = control_->now_ns() + kPublishNs;
+    while (!admin_->is_quiet() && control_->now_ns() < give_up_ns) {
+      control_->timers().set(timer_, control_->now_ns() + 10'000'000);
+      control_->turn(true);
+    }
+  }
+  log_line(LogLevel::info, "stopped");
+}
+
+void Process::on_signal() {
+  signalfd_siginfo info{};
+  while (read(signal_fd_, &info, sizeof info) == static_cast<ssize_t>(sizeof info)) {
+    log_line(LogLevel::info, "signal", {{"number", info.ssi_signo}});
+    if (phase_ == Phase::serving) {
+      drain();
+    } else if (phase_ == Phase::draining) {
+      cut();  // the second one means now
+    }
+  }
+}
+
+void Process::post_all(front::MailKind kind) {
+  for (const auto& worker : workers_) worker->post(kind);
+}
+
+void Process::drain() {
+  phase_ = Phase::draining;
+  shared_.draining = true;
+  notify("STOPPING=1\nSTATUS=waiting for answers under way");
+  control_->timers().set(timer_, control_->now_ns() + settings_.drain_timeout_ns);
+  post_all(front::MailKind::drain);
+}
+
+void Process::cut() {
+  phase_ = Phase::cutting;
+  control_->timers().set(timer_, control_->now_ns() + kCutNs);
+  post_all(front::MailKind::cut);
+}
+
+void Process::stop() {
+  if (phase_ == Phase::stopping) return;
+  phase_ = Phase::stopping;
+  timer_.cancel();
+  post_all(front::MailKind::stop);
+}
+
+void Process::on_timer() {
+  if (phase_ == Phase::draining) {
+    log_line(LogLevel::warn, "drain_timeout", {{"workers", undrained_}});
+    cut();
+  } else if (phase_ == Phase::cutting) {
+    stop();
+  }
+}
+
+void Process::on_mail(const io::Mail& mail) {
+  switch (static_cast<ControlMail>(mail.kind)) {
+    case ControlMail::drained:
+      if (undrained_ > 0 && --undrained_ == 0) stop();
+      return;
+    case ControlMail::published:
+      if (unpublished_ > 0 && --unpublished_ == 0) finish_metrics_pages();
+      return;
+    case ControlMail::ended:
+      if (--running_ == 0) control_->stop();
+      return;
+  }
+}
+
+// make_metrics_page asks the workers for their gauges first.
+void Process::make_metrics_page(std::function<void(std::string)> done) {
+  pages_.push_back(std::move(done));
+  if (pages_.size() > 1) return;
+  unpublished_ = static_cast<uint32_t>(workers_.size());
+  control_->timers().set(page_timer_, control_->now_ns() + kPublishNs);
+  post_all(front::MailKind::publish);
+}
+
+void Process::finish_metrics_pages() {
+  page_timer_.cancel();
+  unpublished_ = 0;
+  std::vector<const metrics::Core*> cores;
+  for (const auto& worker : workers_) cores.push_back(&worker->metrics());
+  std::string page;
+  metrics::write_text(cores, FLEXD_VERSION, page);
+  const auto pages = std::move(pages_);
+  pages_.clear();
+  for (const auto& done : pages) done(page);
+}
+
+}  // namespace flexd::app

@@ -1,0 +1,114 @@
+#include "worker_thread.hpp"
+
+#include <pthread.h>
+#include <sched.h>
+
+#include "flexd/base/limits.hpp"
+
+namespace flexd::app {
+namespace {
+
+// kGoodbyeTurns bounds how long a stopped worker waits for its connections' last words.
+constexpr uint64_t kGoodbyeNs = 2'000'000'000;
+
+}  // namespace
+
+WorkerThread::WorkerThread(const WorkerThreadOptions& options, front::Shared& shared,
+                           LogWriter& log_writer, io::Reactor& control)
+    : options_(options),
+      shared_(shared),
+      log_writer_(log_writer),
+      control_(control),
+      metrics_(std::make_unique<metrics::Core>()) {}
+
+WorkerThread::~WorkerThread() {
+  join();
+}
+
+Result<void> WorkerThread::start(std::vector<io::Address>& addresses) {
+  thread_ = std::thread([this, &addresses] { main(addresses); });
+  state_.wait(0);
+  if (state_ == 2) {
+    join();
+    return fail_with(error_);
+  }
+  return {};
+}
+
+void WorkerThread::post(front::MailKind kind) {
+  // A full mailbox means a worker that does not turn; nothing that is posted would help it.
+  static_cast<void>(reactor_->post({.kind = static_cast<uint32_t>(kind)}));
+}
+
+void WorkerThread::join() {
+  if (thread_.joinable()) thread_.join();
+}
+
+void WorkerThread::tell(ControlMail mail) {
+  static_cast<void>(control_.post({.kind = static_cast<uint32_t>(mail), .number = options_.index}));
+}
+
+void WorkerThread::main(std::vector<io::Address>& addresses) {
+  const Result<void> ready = set_up(addresses);
+  if (!ready) error_ = ready.error().message;
+  state_ = ready ? 1 : 2;
+  state_.notify_all();
+  if (ready) {
+    run();
+    tell(ControlMail::ended);
+  }
+  set_thread_log(nullptr);
+}
+
+Result<void> WorkerThread::set_up(std::vector<io::Address>& addresses) {
+  const std::string name = "flexd-w" + std::to_string(options_.index);
+  pthread_setname_np(pthread_self(), name.c_str());
+  if (options_.cpu >= 0) {
+    cpu_set_t cpus;
+    CPU_ZERO(&cpus);
+    CPU_SET(static_cast<size_t>(options_.cpu), &cpus);
+    if (sched_setaffinity(0, sizeof(cpus), &cpus) != 0) {
+      return fail_with("--pin: the worker could not be bound to its core");
+    }
+  }
+  log_ = std::make_unique<Log>(log_writer_.add_ring(), options_.log_format, options_.log_level);
+  set_thread_log(log_.get());
+  auto reactor = io::Reactor::create({.sockets_max = 2 * size_t{shared_.settings->max_clients},
+                                      .memory_budget_bytes = options_.memory_budget_bytes,
+                                      .yield_each_turn = options_.yield_each_turn,
+                                      .metrics = metrics_.get()});
+  if (!reactor) return fail(reactor.error());
+  reactor_ = std::move(*reactor);
+  worker_ = std::make_unique<front::Worker>(*reactor_, shared_, *metrics_, *log_);
+  worker_->set_on_drained(
+      [](void* self) { static_cast<WorkerThread*>(self)->tell(ControlMail::drained); }, this);
+  worker_->set_on_published(
+      [](void* self) { static_cast<WorkerThread*>(self)->tell(ControlMail::published); }, this);
+  if (auto opened = worker_->open_origins(); !opened) return opened;
+  for (io::Address& address : addresses) {
+    const Result<io::Address> bound = worker_->listen(address);
+    if (!bound) return fail(bound.error());
+    address = *bound;
+  }
+  return {};
+}
+
+void WorkerThread::run() {
+  reactor_->run();
+  worker_->cut();
+  const uint64_t give_up_ns = reactor_->now_ns() + kGoodbyeNs;
+  while (!worker_->is_quiet() && reactor_->now_ns() < give_up_ns) {
+    Timer nap([](void*) {}, nullptr);
+    reactor_->timers().set(nap, reactor_->now_ns() + 10'000'000);
+    reactor_->turn(true);
+  }
+  // Whoever still holds on now holds on to a process that ends.
+  if (!worker_->is_quiet()) {
+    static_cast<void>(worker_.release());
+    static_cast<void>(reactor_.release());
+    return;
+  }
+  worker_.reset();
+}
+
+}  // namespace flexd::app

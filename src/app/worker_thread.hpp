@@ -1,0 +1,70 @@
+// worker_thread.hpp: a thread that runs one worker.
+#pragma once
+
+#include <atomic>
+#include <functional>
+#include <memory>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "flexd/base/log.hpp"
+#include "flexd/front/worker.hpp"
+#include "flexd/io/reactor.hpp"
+#include "flexd/metrics/core.hpp"
+
+namespace flexd::app {
+
+// Mail from a worker to the control thread; `number` is the worker's index.
+enum class ControlMail : uint32_t {
+  drained,    // its last caller has gone
+  published,  // its gauges are written
+  ended,      // its loop is over
+};
+
+struct WorkerThreadOptions {
+  uint32_t index = 0;
+  int cpu = -1;  // to be bound to, or -1
+  bool yield_each_turn = false;
+  size_t memory_budget_bytes = 0;
+  LogFormat log_format = LogFormat::json;
+  LogLevel log_level = LogLevel::info;
+};
+
+class WorkerThread {
+ public:
+  // What is referred to outlives the thread. `control` gets ControlMail.
+  WorkerThread(const WorkerThreadOptions& options, front::Shared& shared, LogWriter& log_writer,
+               io::Reactor& control);
+  ~WorkerThread();
+  WorkerThread(const WorkerThread&) = delete;
+  WorkerThread& operator=(const WorkerThread&) = delete;
+
+  // start runs the thread and waits until it accepts on `addresses`, whose ports it fills in.
+  Result<void> start(std::vector<io::Address>& addresses);
+  // post sends mail to the worker.
+  void post(front::MailKind kind);
+  void join();
+  const metrics::Core& metrics() const { return *metrics_; }
+
+ private:
+  void main(std::vector<io::Address>& addresses);
+  Result<void> set_up(std::vector<io::Address>& addresses);
+  void run();
+  void tell(ControlMail mail);
+
+  WorkerThreadOptions options_;
+  front::Shared& shared_;
+  LogWriter& log_writer_;
+  io::Reactor& control_;
+  std::unique_ptr<metrics::Core> metrics_;
+  std::unique_ptr<Log> log_;
+  std::unique_ptr<io::Reactor> reactor_;
+  std::unique_ptr<front::Worker> worker_;
+  std::thread thread_;
+  // 0 while it is being set up, 1 once it accepts, 2 if it could not.
+  std::atomic<int> state_{0};
+  std::string error_;
+};
+
+}  // namespace flexd::app
