@@ -125,6 +125,7 @@ void Sockets::on_send(Socket& socket, int result) {
   socket.sending = false;
   if (socket.state == SocketState::dying) return;
   if (result == -EAGAIN || result == -EINTR) {
+    socket.stalled = true;
     queue_send(socket);
     return;
   }
@@ -133,6 +134,7 @@ void Sockets::on_send(Socket& socket, int result) {
     return;
   }
   const auto count = static_cast<size_t>(result);
+  socket.stalled = count < socket.send_bytes;
   if (count < socket.send_bytes) stats_.short_sends++;
   stats_.sent_bytes[socket.side] += count;
   socket.out.consume(count);

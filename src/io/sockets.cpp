@@ -237,7 +237,15 @@ void Sockets::start_send(Socket& socket) {
   socket.sending = true;
   stats_.sends++;
   started(socket);
-  backend_.send(socket.fd, {pieces.data(), count}, token(Operation::send, socket));
+  // Nobody waits for the end of a send that empties an open socket's queue.
+  const bool quiet = socket.state == SocketState::open && !socket.stalled && !socket.above_high &&
+                     socket.send_bytes == socket.out.size();
+  const std::span<const iovec> parts(pieces.data(), count);
+  if (quiet) {
+    backend_.send_quietly(socket.fd, parts, token(Operation::send, socket));
+  } else {
+    backend_.send(socket.fd, parts, token(Operation::send, socket));
+  }
 }
 
 // rearm_starved arms receives again when buffers are back, those that waited longest first. A few

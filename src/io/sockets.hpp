@@ -48,6 +48,7 @@ struct Socket {
   bool receiving = false;          // a receive is in flight
   bool receive_cancelled = false;  // ... and was asked to end
   bool sending = false;
+  bool stalled = false;  // the last quiet send did not take all
   bool polling = false;  // a hang-up poll is in flight
   bool paused = false;
   bool peer_closed = false;   // FIN was seen

@@ -109,13 +109,13 @@ void UringBackend::receive_multishot(int fd, Token token) {
   entry->buf_group = 0;
 }
 
-void UringBackend::send(int fd, std::span<const iovec> iovecs, Token token) {
+io_uring_sqe* UringBackend::prepare_send(int fd, std::span<const iovec> iovecs, Token token,
+                                         int flags) {
   FLEXD_ASSERT(!iovecs.empty() && iovecs.size() <= kIovecsMax);
-  constexpr int kFlags = MSG_NOSIGNAL | MSG_WAITALL;
   io_uring_sqe* entry = next_entry(token);
   if (iovecs.size() == 1) {
-    io_uring_prep_send(entry, fd, iovecs[0].iov_base, iovecs[0].iov_len, kFlags);
-    return;
+    io_uring_prep_send(entry, fd, iovecs[0].iov_base, iovecs[0].iov_len, flags);
+    return entry;
   }
   // The kernel reads a header at submission, so there are as many as entries, used in turn.
   SendHeader& header = send_headers_[next_send_header_++ % kQueueEntries];
@@ -123,7 +123,40 @@ void UringBackend::send(int fd, std::span<const iovec> iovecs, Token token) {
   header.header = msghdr{};
   header.header.msg_iov = header.iovecs.data();
   header.header.msg_iovlen = iovecs.size();
-  io_uring_prep_sendmsg(entry, fd, &header.header, kFlags);
+  io_uring_prep_sendmsg(entry, fd, &header.header, static_cast<unsigned>(flags));
+  return entry;
+}
+
+void UringBackend::send(int fd, std::span<const iovec> iovecs, Token token) {
+  prepare_send(fd, iovecs, token, MSG_NOSIGNAL | MSG_WAITALL);
+}
+
+// A quiet send is carried out whole while it is submitted, or not at all: MSG_DONTWAIT keeps the
+// kernel from waiting for room, MSG_WAITALL makes a short send a failure, and failures are told
+// although successes are not. So once a submission is over, a quiet send that no completion speaks
+// of has succeeded, and no completion of it wakes a loop that would have nothing to do.
+void UringBackend::send_quietly(int fd, std::span<const iovec> iovecs, Token token) {
+  int32_t bytes = 0;
+  for (const iovec& piece : iovecs) bytes += static_cast<int32_t>(piece.iov_len);
+  io_uring_sqe* entry = prepare_send(fd, iovecs, token, MSG_NOSIGNAL | MSG_WAITALL | MSG_DONTWAIT);
+  entry->flags |= IOSQE_CQE_SKIP_SUCCESS;
+  quiet_.push_back({pack(token), bytes});
+}
+
+// collect_quiet tells of quiet sends. To be called when all completions have been collected.
+size_t UringBackend::collect_quiet(std::span<Completion> out) {
+  size_t count = 0;
+  while (quiet_told_ < quiet_.size() && count < out.size()) {
+    const QuietSend& sent = quiet_[quiet_told_++];
+    if (sent.bytes == 0) continue;  // a completion spoke of it
+    out[count++] = {.token = unpack(sent.user_data), .result = sent.bytes};
+  }
+  quiet_is_late_ = quiet_told_ < quiet_.size();
+  if (!quiet_is_late_) {
+    quiet_.clear();
+    quiet_told_ = 0;
+  }
+  return count;
 }
 
 void UringBackend::poll_hang_up(int fd, Token token) {
@@ -204,7 +237,7 @@ size_t UringBackend::wait(uint64_t deadline_ns, std::span<Completion> out) {
     ::poll(nullptr, 0, 0);
   }
   arm_wake();
-  const bool pending = stash_at_ < stash_.size() || io_uring_cq_ready(&ring_) > 0;
+  const bool pending = stash_at_ < stash_.size() || io_uring_cq_ready(&ring_) > 0 || quiet_is_late_;
   // With DEFER_TASKRUN new completions appear only inside the kernel, so it is entered each turn.
   enter(pending ? 0 : deadline_ns);
   size_t count = 0;
@@ -215,6 +248,13 @@ size_t UringBackend::wait(uint64_t deadline_ns, std::span<Completion> out) {
   }
   // What was stashed is older than what is in the ring.
   if (stash_.empty()) count += collect(out.subspan(count));
+  const bool all_told = stash_.empty() && io_uring_cq_ready(&ring_) == 0 &&
+                        io_uring_sq_ready(&ring_) == 0 && !io_uring_cq_has_overflow(&ring_);
+  if (all_told) {
+    count += collect_quiet(out.subspan(count));
+  } else {
+    quiet_is_late_ = !quiet_.empty();
+  }
   return count;
 }
 
@@ -235,6 +275,13 @@ size_t UringBackend::collect(std::span<Completion> out) {
   return count;
 }
 
+// forget_quiet: a completion speaks of a send; if it was a quiet one, it has not taken all.
+void UringBackend::forget_quiet(uint64_t user_data) {
+  for (size_t at = quiet_told_; at < quiet_.size(); at++) {
+    if (quiet_[at].user_data == user_data) quiet_[at].bytes = 0;
+  }
+}
+
 bool UringBackend::translate(const io_uring_cqe& entry, Completion& out) {
   out.token = unpack(entry.user_data);
   out.result = entry.res;
@@ -248,6 +295,7 @@ bool UringBackend::translate(const io_uring_cqe& entry, Completion& out) {
   }
   if (out.token.operation == Operation::close) return false;  // the descriptor is gone either way
   if (out.token.operation == Operation::wake) wake_armed_ = false;
+  if (out.token.operation == Operation::send) forget_quiet(entry.user_data);
   if (out.token.operation == Operation::accept && (entry.res == -EMFILE || entry.res == -ENFILE)) {
     shed(accepting_fds_[out.token.slot]);
   }

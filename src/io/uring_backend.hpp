@@ -60,6 +60,7 @@ class UringBackend final : public Backend {
   void connect(int fd, const Address& address, Token token) override;
   void receive_multishot(int fd, Token token) override;
   void send(int fd, std::span<const iovec> iovecs, Token token) override;
+  void send_quietly(int fd, std::span<const iovec> iovecs, Token token) override;
   void poll_hang_up(int fd, Token token) override;
   void watch(int fd, Token token) override;
   void cancel(Token target, Token token) override;
@@ -84,8 +85,17 @@ class UringBackend final : public Backend {
     std::array<iovec, kIovecsMax> iovecs;
   };
 
+  // QuietSend is a send that was queued with send_quietly and has not been told of.
+  struct QuietSend {
+    uint64_t user_data;
+    int32_t bytes;
+  };
+
   int open_ring(uint32_t completion_entries);
   io_uring_sqe* next_entry(Token token);
+  io_uring_sqe* prepare_send(int fd, std::span<const iovec> iovecs, Token token, int flags);
+  void forget_quiet(uint64_t user_data);
+  size_t collect_quiet(std::span<Completion> out);
   void submit();
   void enter(uint64_t deadline_ns);
   size_t collect(std::span<Completion> out);
@@ -99,6 +109,9 @@ class UringBackend final : public Backend {
   ReceiveBuffers buffers_;
   std::unique_ptr<SendHeader[]> send_headers_;
   size_t next_send_header_ = 0;
+  std::vector<QuietSend> quiet_;
+  size_t quiet_told_ = 0;          // of quiet_, from its front
+  bool quiet_is_late_ = false;     // some found no room among the last wait's completions
   std::vector<Completion> stash_;  // copied early, because the submission queue was full
   size_t stash_at_ = 0;
   std::vector<int> accepting_fds_;  // by slot of the accept token

@@ -80,6 +80,12 @@ class Backend {
   virtual void receive_multishot(int fd, Token token) = 0;
   // `iovecs` are copied or live until `wait` returns; the bytes live until the completion.
   virtual void send(int fd, std::span<const iovec> iovecs, Token token) = 0;
+  // send_quietly is for bytes whose leaving nobody waits for: its completion does not end a `wait`
+  // but comes with the next return of it. It takes what the socket has room for at once: it may
+  // complete with less, or with -EAGAIN, and then the rest goes by `send`.
+  virtual void send_quietly(int fd, std::span<const iovec> iovecs, Token token) {
+    send(fd, iovecs, token);
+  }
   virtual void poll_hang_up(int fd, Token token) = 0;
   virtual void watch(int fd, Token token) = 0;
   // cancel ends the operation started with `target`, which completes with -ECANCELED unless it was
