@@ -1,0 +1,189 @@
+#include "ledger.hpp"
+
+#include <algorithm>
+#include <map>
+
+#include "flexd/json/writer.hpp"
+
+namespace flexd::flexsim {
+namespace {
+
+using Lock = std::lock_guard<std::mutex>;
+
+struct StringSink {
+  std::string text;
+  void append(std::string_view bytes) { text.append(bytes); }
+};
+
+using Writer = json::Writer<StringSink>;
+
+void write_tier(Writer& writer, const TierCounters& tier) {
+  writer.begin_object().key("attempts").integer(tier.attempts);
+  writer.key("started").integer(tier.started);
+  for (size_t i = 0; i < kEndings; i++) {
+    writer.key(ending_name(static_cast<Ending>(i))).integer(tier.endings[i]);
+  }
+  writer.end_object();
+}
+
+void write_record(Writer& writer, const Record& record) {
+  writer.begin_object().key("id").integer(record.id);
+  writer.key("tier").string(tier_name(record.tier));
+  writer.key("scenario").string(record.scenario.view());
+  writer.key("trace").string(record.trace.view());
+  writer.key("stream").boolean(record.stream);
+  writer.key("http").string(record.is_http2 ? "2" : "1.1");
+  writer.key("status").integer(record.status);
+  writer.key("arrival_ns").integer(record.arrival_ns);
+  writer.key("head_ns").integer(record.head_ns);
+  writer.key("start_ns").integer(record.start_ns);
+  writer.key("end_ns").integer(record.end_ns);
+  writer.key("end").string(ending_name(record.ending));
+  writer.key("reset_code").integer(record.reset_code);
+  writer.key("connection").integer(record.connection);
+  writer.key("stream_id").integer(record.stream_id);
+  writer.key("streams_open").integer(record.streams_open);
+  writer.key("body_bytes").integer(record.body_bytes);
+  writer.end_object();
+}
+
+}  // namespace
+
+std::string_view ending_name(Ending ending) {
+  constexpr std::string_view kEndingNames[kEndings] = {"open", "completed", "cancelled",
+                                                       "connection_closed", "died"};
+  return kEndingNames[static_cast<size_t>(ending)];
+}
+
+uint64_t Report::possible_double_bills() const {
+  std::map<std::string_view, uint64_t> started;
+  for (const Record& record : records) {
+    if (record.start_ns != 0 && !record.trace.view().empty()) started[record.trace.view()]++;
+  }
+  uint64_t count = 0;
+  for (const Record& record : records) {
+    const bool given_up =
+        record.ending == Ending::cancelled || record.ending == Ending::connection_closed;
+    if (!given_up || record.start_ns == 0) continue;
+    const auto found = started.find(record.trace.view());
+    if (found != started.end() && found->second > 1) count++;
+  }
+  return count;
+}
+
+std::string Report::to_json(size_t records_max) const {
+  StringSink sink;
+  Writer writer(sink);
+  writer.begin_object().key("requests").integer(requests);
+  writer.key("tiers").begin_object();
+  for (size_t i = 0; i < kTiers; i++) {
+    writer.key(tier_name(static_cast<Tier>(i)));
+    write_tier(writer, tiers[i]);
+  }
+  writer.end_object().key("cancels").integer(cancels);
+  writer.key("possible_double_bills").integer(possible_double_bills());
+  writer.key("connections").integer(connections);
+  writer.key("connections_open").integer(connections_open);
+  writer.key("streams_open_max").integer(streams_open_max);
+  writer.key("now_ns").integer(now_ns);
+  writer.key("records").begin_array();
+  const size_t skipped = records.size() - std::min(records.size(), records_max);
+  for (size_t i = skipped; i < records.size(); i++) write_record(writer, records[i]);
+  writer.end_array().end_object();
+  sink.text += '\n';
+  return std::move(sink.text);
+}
+
+Ledger::Entry Ledger::open(Record record) {
+  const Lock lock(mutex_);
+  const uint64_t number = count_++;
+  record.id = index_ + number * step_;
+  TierCounters& tier = totals_.tiers[static_cast<size_t>(record.tier)];
+  tier.attempts++;
+  tier.endings[static_cast<size_t>(Ending::open)]++;
+  totals_.requests++;
+  totals_.streams_open_max = std::max(totals_.streams_open_max, record.streams_open);
+  const size_t at = number % kRecordsMax;
+  if (at >= totals_.records.size()) totals_.records.resize(at + 1);
+  totals_.records[at] = record;
+  return {record.id, record.tier};
+}
+
+// find is nullptr for a record that newer ones have replaced.
+Record* Ledger::find(uint64_t id) {
+  Record& record = totals_.records[number_of(id) % kRecordsMax];
+  return record.id == id ? &record : nullptr;
+}
+
+void Ledger::head(Entry entry, unsigned status, uint64_t now_ns) {
+  const Lock lock(mutex_);
+  if (number_of(entry.id) < first_) return;
+  if (Record* record = find(entry.id)) {
+    record->status = status;
+    record->head_ns = now_ns;
+  }
+}
+
+void Ledger::started(Entry entry, uint64_t now_ns) {
+  const Lock lock(mutex_);
+  if (number_of(entry.id) < first_) return;
+  totals_.tiers[static_cast<size_t>(entry.tier)].started++;
+  if (Record* record = find(entry.id)) record->start_ns = now_ns;
+}
+
+void Ledger::close(Entry entry, Ending ending, uint32_t reset_code, uint64_t body_bytes,
+                   uint64_t now_ns) {
+  const Lock lock(mutex_);
+  if (number_of(entry.id) < first_) return;
+  TierCounters& tier = totals_.tiers[static_cast<size_t>(entry.tier)];
+  tier.endings[static_cast<size_t>(Ending::open)]--;
+  tier.endings[static_cast<size_t>(ending)]++;
+  if (ending == Ending::cancelled) totals_.cancels++;
+  if (Record* record = find(entry.id)) {
+    record->ending = ending;
+    record->reset_code = reset_code;
+    record->body_bytes = body_bytes;
+    record->end_ns = now_ns;
+  }
+}
+
+void Ledger::connection_opened() {
+  const Lock lock(mutex_);
+  totals_.connections++;
+  totals_.connections_open++;
+}
+
+void Ledger::connection_closed() {
+  const Lock lock(mutex_);
+  totals_.connections_open--;
+}
+
+void Ledger::add_to(Report& report) const {
+  const Lock lock(mutex_);
+  for (size_t i = 0; i < kTiers; i++) {
+    report.tiers[i].attempts += totals_.tiers[i].attempts;
+    report.tiers[i].started += totals_.tiers[i].started;
+    for (size_t j = 0; j < kEndings; j++) report.tiers[i].endings[j] += totals_.tiers[i].endings[j];
+  }
+  report.requests += totals_.requests;
+  report.cancels += totals_.cancels;
+  report.connections += totals_.connections;
+  report.connections_open += totals_.connections_open;
+  report.streams_open_max = std::max(report.streams_open_max, totals_.streams_open_max);
+  for (const Record& record : totals_.records) {
+    if (record.arrival_ns != 0 && number_of(record.id) >= first_) {
+      report.records.push_back(record);
+    }
+  }
+}
+
+void Ledger::reset() {
+  const Lock lock(mutex_);
+  const uint64_t open = totals_.connections_open;
+  totals_.records.clear();
+  totals_ =
+      Report{.connections = open, .connections_open = open, .records = std::move(totals_.records)};
+  first_ = count_;
+}
+
+}  // namespace flexd::flexsim
