@@ -13,6 +13,8 @@ constexpr std::string_view kContinue = "HTTP/1.1 100 Continue\r\n\r\n";
 // kKeptInputMax bounds what is kept of a next request before receiving is paused; what the kernel
 // had delivered by then may come on top, at most the receive buffers in flight.
 constexpr size_t kKeptInputMax = 1U << 20U;
+// kBodyProgressBytes within --body-timeout is what a sender must manage.
+constexpr size_t kBodyProgressBytes = 1024;
 
 // code_of maps the parser's refusal to the error a caller sees.
 errors::Code code_of(http::H1Refusal refusal) {
@@ -66,58 +68,77 @@ void ClientConnection::drain() {
 }
 
 void ClientConnection::cut() {
-  if (state_ != State::closing) close();
+  if (state_ != State::closing) {
+    close();
+  } else {
+    worker_.reactor().abort(socket_);  // it has had its time to read the last bytes
+  }
 }
 
 void ClientConnection::on_data(std::string_view bytes) {
   worker_.reap();
   if (state_ == State::closing) return;
-  if (!input_.empty() || state_ == State::busy) {
+  if (!input_.empty() || state_ == State::busy || slow_) {
     keep_input(bytes);
-    if (state_ != State::busy) process_kept();
+    if (state_ != State::busy && !slow_) process_kept();
     return;
   }
-  process(bytes);
+  keep_input(process(bytes));
 }
 
-// process reads as much of `bytes` as the state allows and keeps the rest.
-void ClientConnection::process(std::string_view bytes) {
+// process reads as much of `bytes` as the state allows and returns the rest, which is to be kept.
+std::string_view ClientConnection::process(std::string_view bytes) {
   processing_ = true;
   while (!bytes.empty() && state_ != State::closing && state_ != State::busy) {
     const bool in_head = state_ == State::idle || state_ == State::head;
+    if (in_head && is_slow_reader()) break;
     const std::string_view rest = in_head ? process_head(bytes) : process_body(bytes);
     if (rest.size() == bytes.size()) break;  // more input is needed
     bytes = rest;
   }
   processing_ = false;
-  if (state_ != State::closing && !bytes.empty()) keep_input(bytes);
+  return bytes;
+}
+
+// is_slow_reader: the caller has not read the answers to its last requests; it gets no more until
+// it does.
+bool ClientConnection::is_slow_reader() {
+  if (worker_.reactor().out(socket_).size() <= io::kOutHighBytes) return false;
+  slow_ = writer_waits_ = true;
+  return true;
 }
 
 // process_kept reads what was kept. The buffer is moved out of the way, for what is left of it is
-// kept again.
+// kept again; what is only waiting for more stays where it is.
 void ClientConnection::process_kept() {
   Buffer kept = std::move(input_);
   input_ = Buffer(worker_.reactor().blocks());
-  process(kept.view());
+  const std::string_view rest = process(kept.view());
+  if (rest.size() == kept.size() && input_.empty() && state_ != State::closing) {
+    input_ = std::move(kept);
+    pause_if_waiting();
+  } else {
+    keep_input(rest);
+  }
 }
 
 void ClientConnection::keep_input(std::string_view bytes) {
-  if (!input_.append(bytes)) {
+  if (bytes.empty() || state_ == State::closing) return;
+  // More than kKeptInputMax is more than a paused connection can deliver.
+  if (input_.size() + bytes.size() > kKeptInputMax || !input_.append(bytes)) {
     if (exchange_ != nullptr) exchange_->on_client_gone();
+    exchange_ = nullptr;
     worker_.reactor().abort(socket_);
     state_ = State::closing;
     return;
   }
-  if (state_ == State::busy && !paused_ && input_.size() > 0) {
-    paused_ = true;
-    worker_.reactor().pause(socket_);
-  }
-  if (input_.size() > kKeptInputMax) {
-    // More than a paused connection can deliver: the caller and the kernel disagree with us.
-    if (exchange_ != nullptr) exchange_->on_client_gone();
-    worker_.reactor().abort(socket_);
-    state_ = State::closing;
-  }
+  pause_if_waiting();
+}
+
+void ClientConnection::pause_if_waiting() {
+  if (paused_ || (state_ != State::busy && !slow_)) return;
+  paused_ = true;
+  worker_.reactor().pause(socket_);
 }
 
 std::string_view ClientConnection::process_head(std::string_view bytes) {
@@ -161,9 +182,10 @@ void ClientConnection::begin_request(const http::RequestHead& head) {
   expects_continue_ = head.expect_continue;
   is_head_ = head.method == http::Method::head;
   answered_ = false;
+  writer_waits_ = false;
   body_left_ = head.content_length;
   chunks_.reset();
-  discarded_bytes_ = 0;
+  discarded_bytes_ = body_progress_bytes_ = 0;
   state_ = State::body;
   timer_.cancel();
   exchange_ = worker_.open_exchange(*this);
@@ -173,15 +195,18 @@ void ClientConnection::begin_request(const http::RequestHead& head) {
     return;
   }
   exchange_->begin(head);
-  if (state_ != State::body) return;
+  if (state_ == State::closing) return;
   const bool has_body =
       framing_ == http::Framing::chunked || (framing_ == http::Framing::length && body_left_ > 0);
   if (!has_body) {
+    // Answered or not: there is nothing to read away.
     request_complete();
     return;
   }
+  if (state_ != State::body) return;
   if (exchange_ != nullptr) {
     if (expects_continue_) put(kContinue);
+    expects_continue_ = false;  // the body comes now
     arm(worker_.settings().body_timeout_ns);
   }
 }
@@ -211,16 +236,26 @@ std::string_view ClientConnection::process_body(std::string_view bytes) {
   }
   if (state_ == State::discard) {
     discarded_bytes_ += piece.size();
-    if (discarded_bytes_ > limits::kDrainBytesMax) {
-      close();
-      return {};
+    if (discarded_bytes_ > limits::kDrainBytesMax && !paused_) {
+      // No more is read, but closing now would send RST, and a caller that is still writing could
+      // lose the answer to it. Flow control makes it stop and look; the clock ends the wait.
+      paused_ = true;
+      worker_.reactor().pause(socket_);
     }
   } else if (exchange_ != nullptr && !piece.empty()) {
-    arm(worker_.settings().body_timeout_ns);
+    note_body_progress(piece.size());
     exchange_->on_body(piece);
   }
   if (done && state_ != State::closing) request_complete();
   return bytes;
+}
+
+// note_body_progress moves the body's clock. A few bytes now and then are no progress.
+void ClientConnection::note_body_progress(size_t count) {
+  body_progress_bytes_ += count;
+  if (body_progress_bytes_ < kBodyProgressBytes) return;
+  body_progress_bytes_ = 0;
+  arm(worker_.settings().body_timeout_ns);
 }
 
 // request_complete: the last byte of the request is in.
@@ -242,7 +277,7 @@ void ClientConnection::next_request() {
   }
   state_ = State::idle;
   arm(worker_.settings().keepalive_timeout_ns);
-  if (paused_) {
+  if (paused_ && !slow_) {
     paused_ = false;
     worker_.reactor().resume(socket_);
   }
@@ -254,9 +289,10 @@ void ClientConnection::begin_answer(const AnswerHead& head) {
   if (head.close) keep_alive_ = false;
   http::Persistence persistence = http::Persistence::implied;
   const bool old = version_ == http::Version::h1_0;
-  answer_framing_ = head.has_length ? http::Framing::length
-                    : old           ? http::Framing::until_close
-                                    : http::Framing::chunked;
+  answer_framing_ = head.no_body      ? http::Framing::none
+                    : head.has_length ? http::Framing::length
+                    : old             ? http::Framing::until_close
+                                      : http::Framing::chunked;
   if (answer_framing_ == http::Framing::until_close || draining_) keep_alive_ = false;
   if (expects_continue_ && state_ == State::body) {
     // The caller may or may not send the body now; only closing is unambiguous (RFC 9110 10.1.1).
@@ -284,7 +320,7 @@ void ClientConnection::put(std::string_view bytes) {
 }
 
 bool ClientConnection::write(std::string_view bytes) {
-  if (bytes.empty() || is_head_) return true;
+  if (bytes.empty() || is_head_ || answer_framing_ == http::Framing::none) return true;
   if (!worker_.reactor().is_open(socket_)) return true;
   ByteChain& out = worker_.reactor().out(socket_);
   bool fits = true;
@@ -297,7 +333,8 @@ bool ClientConnection::write(std::string_view bytes) {
   // Without memory the answer cannot be whole: cut it visibly.
   if (!fits) worker_.reactor().abort(socket_);
   worker_.reactor().touch(socket_);
-  return out.size() < io::kOutHighBytes;
+  if (out.size() > io::kOutHighBytes) writer_waits_ = true;
+  return !writer_waits_;
 }
 
 void ClientConnection::finish() {
@@ -309,7 +346,8 @@ void ClientConnection::finish() {
     return;
   }
   // Answered before the request was read: read the rest away, so that the caller sees the answer.
-  if (!keep_alive_ || framing_ == http::Framing::until_close) {
+  // One that asked for leave to send its body does not send it now.
+  if (framing_ == http::Framing::until_close || (!keep_alive_ && expects_continue_)) {
     close(limits::kDrainNs);
     return;
   }
@@ -342,8 +380,23 @@ void ClientConnection::on_peer_closed() {
   close();
 }
 
+// on_flush: what made a write report a slow caller may have been sent in the same turn. The reactor
+// then sees nothing above its mark and will not call on_drained.
+void ClientConnection::on_flush() {
+  if (writer_waits_ && worker_.reactor().out(socket_).size() <= io::kOutHighBytes) on_drained();
+}
+
 void ClientConnection::on_drained() {
+  writer_waits_ = false;
   if (exchange_ != nullptr) exchange_->on_drained();
+  if (!slow_ || state_ == State::closing) return;
+  slow_ = false;
+  if (state_ == State::busy) return;
+  if (paused_) {
+    paused_ = false;
+    worker_.reactor().resume(socket_);
+  }
+  if (!input_.empty()) process_kept();
 }
 
 void ClientConnection::on_closed(int /*error*/) {

@@ -41,6 +41,7 @@ class ClientConnection final : public io::SocketHandler, public ClientStream {
   // SocketHandler
   void on_data(std::string_view bytes) override;
   void on_peer_closed() override;
+  void on_flush() override;
   void on_drained() override;
   void on_closed(int error) override;
 
@@ -64,7 +65,10 @@ class ClientConnection final : public io::SocketHandler, public ClientStream {
     closing,  // nothing is read any more
   };
 
-  void process(std::string_view bytes);
+  std::string_view process(std::string_view bytes);
+  bool is_slow_reader();
+  void pause_if_waiting();
+  void note_body_progress(size_t count);
   std::string_view process_head(std::string_view bytes);
   std::string_view process_body(std::string_view bytes);
   void begin_request(const http::RequestHead& head);
@@ -96,8 +100,11 @@ class ClientConnection final : public io::SocketHandler, public ClientStream {
   bool processing_ = false;  // inside process
   bool draining_ = false;
   bool paused_ = false;
+  bool slow_ = false;          // requests wait until the caller has read its answers
+  bool writer_waits_ = false;  // a write was told that the caller reads slowly
   uint64_t body_left_ = 0;
   uint64_t discarded_bytes_ = 0;
+  size_t body_progress_bytes_ = 0;
   http::ChunkDecoder chunks_;
 };
 

@@ -21,6 +21,8 @@ struct AnswerHead {
   // has_length: content_length is known; otherwise the body ends with `finish`.
   bool has_length = false;
   uint64_t content_length = 0;
+  // no_body: the status forbids one.
+  bool no_body = false;
   // close: the connection cannot be used after this answer.
   bool close = false;
 };

@@ -33,11 +33,10 @@ uint64_t Exchange::now_ns() const {
 void Exchange::begin(const http::RequestHead& head) {
   read_client_facts(head);
   if (!check_head(head)) return;
-  if (!keep_upstream_fields(head.fields,
-                            {.provider = errors::Provider::openai, .dialect = dialect_},
-                            upstream_fields_)) {
-    fail(errors::Code::headers_too_large);
-  }
+  const Kept kept = keep_upstream_fields(
+      head.fields, {.provider = errors::Provider::openai, .dialect = dialect_}, upstream_fields_);
+  if (kept == Kept::too_many) fail(errors::Code::headers_too_large);
+  if (kept == Kept::no_memory) fail(errors::Code::service_unavailable);
 }
 
 void Exchange::begin_refused(errors::Code code) {
@@ -127,7 +126,7 @@ void Exchange::fail(const errors::Error& error) {
   for (const errors::Header& header : extra.list()) push(header.name, header.value);
   push("x-request-id", request_id());
   push("x-flexinference-request-id", request_id());
-  if (answering_leg_ != nullptr) push_routing_fields(fields);
+  if (is_decided()) push_routing_fields(fields);
   answer_status_ = error.status();
   error_code_ = error.name();
   const bool close_after = error.code == errors::Code::request_too_large ||
@@ -215,7 +214,7 @@ void Exchange::log_access(metrics::Outcome outcome) {
   if (logged_) return;
   logged_ = true;
   metrics::Core& metrics = worker_.metrics();
-  const auto reason = routed_ ? static_cast<metrics::Reason>(reason_) : metrics::Reason::none;
+  const auto reason = is_decided() ? static_cast<metrics::Reason>(reason_) : metrics::Reason::none;
   metrics.add(metrics::Counter::requests, metrics::at(outcome, reason));
   if (answer_status_ >= 200 && answer_status_ != 499) {
     metrics.add(metrics::Counter::responses, metrics::at(answer_status_ / 100 - 2));
@@ -240,7 +239,7 @@ void Exchange::log_access(metrics::Outcome outcome) {
        .organization =
            organization_ != nullptr ? std::string_view(organization_->id) : std::string_view(),
        .model = facts_.model,
-       .routing_reason = routed_ ? race::reason_word(reason_) : std::string_view(),
+       .routing_reason = is_decided() ? race::reason_word(reason_) : std::string_view(),
        .provider = routed_ ? errors::provider_word(provider()) : std::string_view(),
        .tier = routed_ && leg != nullptr ? surface::tier_word(provider(), tier_of(*leg))
                                          : std::string_view(),

@@ -41,6 +41,8 @@ class WorkerCore;
 inline constexpr size_t kRequestIdMax = 64;
 // kSettleNs is how long the regular end of an attempt is awaited after its terminal event.
 inline constexpr uint64_t kSettleNs = 1'000'000'000;
+// kAfterTerminalNs is how long a stream stays open to the caller after its terminal event.
+inline constexpr uint64_t kAfterTerminalNs = 5'000'000'000;
 
 class Exchange {
  public:
@@ -82,6 +84,8 @@ class Exchange {
 
   bool wants_stream() const { return facts_.stream; }
   bool is_race() const { return race_.has_value(); }
+  // is_decided: it is known who answers, or that nobody can.
+  bool is_decided() const { return routed_ && (!race_ || race_->is_decided()); }
   bool has_conversation() const { return facts_.conversation; }
   errors::Provider provider() const { return facts_.provider; }
   uint64_t now_ns() const;
@@ -111,6 +115,7 @@ class Exchange {
     std::string_view content_type{};  // where flexd makes the body; else the provider's
     bool has_length = false;
     uint64_t length = 0;
+    bool no_body = false;
   };
 
   // exchange.cpp

@@ -20,8 +20,8 @@ void Exchange::push_routing_fields(http::FieldList& fields) const {
     discard(fields.push(name, value), "provider fields are bounded far below the list");
   };
   push("x-flexinference-served-provider", errors::provider_word(provider()));
-  if (answering_leg_ != nullptr)
-    push("x-flexinference-served-tier", surface::tier_word(provider(), tier_of(*answering_leg_)));
+  const Leg& leg = answering_leg_ != nullptr ? *answering_leg_ : standard_;
+  push("x-flexinference-served-tier", surface::tier_word(provider(), tier_of(leg)));
   push("x-flexinference-routing-reason", race::reason_word(reason_));
 }
 
@@ -61,6 +61,7 @@ void Exchange::begin_routed(const Leg& leg, const AnswerShape& shape) {
                          .fields = {fields.begin(), fields.size()},
                          .has_length = shape.has_length,
                          .content_length = shape.length,
+                         .no_body = shape.no_body,
                          .close = worker_.is_draining()});
 }
 
@@ -76,6 +77,11 @@ void Exchange::begin_stream(Leg& leg) {
 // held until there is a first byte of it or its end, so that a failure in between can be told.
 void Exchange::begin_plain(Leg& leg) {
   answer_ = AnswerKind::plain;
+  if (leg.overflowed()) {
+    // A refusal that was held and then broke off: nothing of it is out, so that it can be told.
+    fail_answer(errors::Code::upstream_stream_failed, errors::Variant::none);
+    return;
+  }
   if (leg.held_bytes() == 0 && !leg.ended()) {
     leg.answer_plain();
     return;
@@ -85,9 +91,12 @@ void Exchange::begin_plain(Leg& leg) {
 }
 
 void Exchange::begin_plain_head(Leg& leg) {
+  // Those never have a body, nor a length of one (RFC 9110 8.6).
+  const bool no_body = leg.status() == 204 || leg.status() == 304;
   begin_routed(leg, {.status = leg.status(),
-                     .has_length = leg.has_length() || leg.ended(),
-                     .length = leg.has_length() ? leg.content_length() : leg.held_bytes()});
+                     .has_length = !no_body && (leg.has_length() || leg.ended()),
+                     .length = leg.has_length() ? leg.content_length() : leg.held_bytes(),
+                     .no_body = no_body});
 }
 
 // relay writes a piece of the provider's answer.
@@ -153,8 +162,8 @@ void Exchange::on_leg_done(Leg& leg) {
   }
   if (state_ == State::routing) begin_plain_head(leg);
   count_attempt(
-      leg, leg.status() < 400 ? metrics::AttemptResult::answered : metrics::AttemptResult::refused);
-  const bool failed = leg.status() >= 400 || leg.failed();
+      leg, leg.status() < 300 ? metrics::AttemptResult::answered : metrics::AttemptResult::refused);
+  const bool failed = leg.status() >= 300 || leg.failed();
   finish_answer(failed ? metrics::Outcome::provider_error : metrics::Outcome::ok);
 }
 

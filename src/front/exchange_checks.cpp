@@ -90,8 +90,11 @@ bool Exchange::check_entity(const http::RequestHead& head) {
     fail(errors::Code::request_too_large);
     return false;
   }
-  if (const http::Field* coding = head.fields.find("content-encoding");
-      coding != nullptr && !iequals(coding->value, "identity")) {
+  bool encoded = false;
+  head.fields.for_each("content-encoding", [&encoded](std::string_view coding) {
+    encoded = encoded || !iequals(coding, "identity");
+  });
+  if (encoded) {
     fail({.code = errors::Code::unsupported_media_type,
           .variant = errors::Variant::content_encoding});
     return false;

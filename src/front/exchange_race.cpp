@@ -195,7 +195,7 @@ void Exchange::answer_refusal(Leg& refused) {
     answer_ = AnswerKind::folded;
     answer_final(refused);
   } else {
-    fail(error_of(refused.last_failure()));
+    fail(provider_error({.code = errors::Code::upstream_stream_failed}));
   }
 }
 
@@ -259,8 +259,7 @@ void Exchange::cancel_legs() {
 // count_attempt notes how an attempt ended; only the first word on a try counts.
 void Exchange::count_attempt(Leg& leg, metrics::AttemptResult result) {
   if (!leg.take_count()) return;
-  worker_.metrics().add(metrics::Counter::attempts,
-                        metrics::at(provider(), tier_of(leg), result));
+  worker_.metrics().add(metrics::Counter::attempts, metrics::at(provider(), tier_of(leg), result));
 }
 
 void Exchange::arm_race() {
@@ -301,6 +300,11 @@ void Exchange::on_clock_timer() {
     fail(provider_error({.code = errors::Code::upstream_timeout}));
     return;
   }
+  if (answering_leg_->has_terminal() && state_ == State::answering) {
+    // All is said; only the provider's end of stream is missing.
+    on_leg_done(*answering_leg_);
+    return;
+  }
   // The timer is not moved at each event but looked at when it fires.
   const uint64_t due = progress_ns_ + worker_.settings().idle_timeout_ns;
   if (now_ns() < due) {
@@ -311,7 +315,11 @@ void Exchange::on_clock_timer() {
 }
 
 void Exchange::on_leg_progress(Leg& leg) {
-  if (&leg == answering_leg_) progress_ns_ = now_ns();
+  if (&leg != answering_leg_) return;
+  progress_ns_ = now_ns();
+  if (leg.has_terminal() && state_ == State::answering) {
+    worker_.reactor().timers().set(clock_timer_, progress_ns_ + kAfterTerminalNs);
+  }
 }
 
 // tier_of is the tier an attempt asks for.

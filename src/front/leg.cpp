@@ -45,6 +45,7 @@ Leg::Leg(Exchange& exchange, race::Tier tier, BlockPool& pool)
       final_(pool) {}
 
 void Leg::start(origin::Pool& pool, const origin::AttemptRequest& request, bool streamed) {
+  attempt_.cancel();
   release();
   signal_.reset();
   facts_ = {};
@@ -99,7 +100,6 @@ void Leg::on_body(std::string_view bytes) {
     return;
   }
   const size_t count = bytes.size();
-  writable_ = true;
   if (is_stream_) {
     on_stream_bytes(bytes);
   } else {
@@ -122,6 +122,12 @@ void Leg::on_stream_bytes(std::string_view bytes) {
   }
   if (mode_ == Mode::judging) {
     report_judgement();
+    // An event that has not ended counts among what is held before the commit.
+    if (mode_ == Mode::judging && !reported_ &&
+        held_.size() + scanner_.held_bytes() > limits::kHeldEventBytesMax) {
+      overflowed_ = true;
+      break_off();
+    }
   } else if (mode_ == Mode::folding && !final_.empty() && !reported_final_) {
     reported_final_ = true;
     exchange_.on_leg_final(*this);
@@ -151,6 +157,9 @@ void Leg::report_lost(race::Loss loss, bool answered) {
 }
 
 void Leg::frame(const sse::Frame& frame) {
+  // A frame that was cut short is nothing to a reader, and a failure event must not follow half of
+  // one. After the terminal event nothing can go wrong any more.
+  if (!frame.terminated && !signal_.ended()) return;
   part_open_ = false;
   if (frame.in_parts) {
     progressed_ = true;
@@ -313,7 +322,11 @@ void Leg::on_failure(const origin::AttemptFailure& failure) {
   if (mode_ == Mode::over) return;
   if (mode_ == Mode::judging && reported_ && exchange_.is_race()) {
     // A held refusal that broke before it was whole: what is there is not the whole answer.
-    overflowed_ = true;
+    if (has_terminal()) {
+      ended_ = true;
+    } else {
+      overflowed_ = true;
+    }
     return;
   }
   if (mode_ == Mode::judging) {

@@ -83,6 +83,8 @@ class Leg final : public origin::AttemptHandler, private sse::Sink {
   size_t held_bytes() const { return held_.size(); }
   // ended: the provider's answer has come to its regular end.
   bool ended() const { return ended_; }
+  // has_terminal: the stream's last event of meaning has come.
+  bool has_terminal() const { return is_stream_ && signal_.ended(); }
   // overflowed: a bound of flexd's own was met.
   bool overflowed() const { return overflowed_; }
   // failed: the stream ended in the provider's own failure event.
@@ -162,7 +164,7 @@ class Leg final : public origin::AttemptHandler, private sse::Sink {
   bool overflowed_ = false;
   bool writable_ = true;   // the caller keeps up
   bool reported_ = false;  // start or loss has been told
-  bool counted_ = false;         // its end is in the metrics
+  bool counted_ = false;   // its end is in the metrics
   bool reported_final_ = false;
   bool progressed_ = false;  // this delivery had an event that means something
 };

@@ -88,17 +88,19 @@ char* lower_into(std::string_view name, char* out) {
 
 }  // namespace
 
-bool keep_upstream_fields(const http::FieldList& caller, const UpstreamFields& how,
+Kept keep_upstream_fields(const http::FieldList& caller, const UpstreamFields& how,
                           FieldStore& store) {
-  std::array<char, 64> lower;
+  std::array<char, 64> lowered;
+  size_t count = 0;
   for (const http::Field& field : caller) {
-    if (field.name.size() > lower.size() || !is_upstream_field(how, field.name)) continue;
-    const char* const end = lower_into(field.name, lower.data());
-    if (!store.add({lower.data(), static_cast<size_t>(end - lower.data())}, field.value)) {
-      return false;
+    if (field.name.size() > lowered.size() || !is_upstream_field(how, field.name)) continue;
+    if (++count > kUpstreamFieldsMax) return Kept::too_many;
+    const char* const end = lower_into(field.name, lowered.data());
+    if (!store.add({lowered.data(), static_cast<size_t>(end - lowered.data())}, field.value)) {
+      return Kept::no_memory;
     }
   }
-  return true;
+  return Kept::all;
 }
 
 void list_upstream_fields(const FieldStore& store, const UpstreamFields& how,
@@ -139,9 +141,10 @@ bool is_downstream_field(errors::Provider provider, std::string_view name) {
 
 void keep_downstream_fields(const http::FieldList& fields, errors::Provider provider,
                             FieldStore& store) {
+  size_t count = 0;
   for (const http::Field& field : fields) {
     if (!is_downstream_field(provider, field.name) || !http::is_valid_value(field.value)) continue;
-    if (!store.add(field.name, field.value)) return;
+    if (++count > kDownstreamFieldsMax || !store.add(field.name, field.value)) return;
   }
 }
 

@@ -23,8 +23,15 @@ struct UpstreamFields {
   bool race = false;  // Idempotency-Key goes up only without a race
 };
 
-// keep_upstream_fields copies the caller's allowed fields into `store`; false if they do not fit.
-[[nodiscard]] bool keep_upstream_fields(const http::FieldList& caller, const UpstreamFields& how,
+// kUpstreamFieldsMax bounds the caller's fields that go up.
+inline constexpr size_t kUpstreamFieldsMax = 32;
+// kDownstreamFieldsMax bounds the provider's fields that come back.
+inline constexpr size_t kDownstreamFieldsMax = 64;
+
+// Kept says whether a caller's fields could be kept.
+enum class Kept : uint8_t { all, too_many, no_memory };
+// keep_upstream_fields copies the caller's allowed fields into `store`.
+[[nodiscard]] Kept keep_upstream_fields(const http::FieldList& caller, const UpstreamFields& how,
                                         FieldStore& store);
 // list_upstream_fields makes the list to send: the gateway's own and those kept in `store`.
 void list_upstream_fields(const FieldStore& store, const UpstreamFields& how, http::FieldList& out);

@@ -9,6 +9,8 @@ namespace {
 
 // kExchangesExtra: exchanges outlive their connection's next request while they settle.
 constexpr size_t kExchangesExtra = 2;
+// kConnectionsExtra: connections above the limit that are being told so.
+constexpr size_t kConnectionsExtra = 64;
 
 origin::PoolOptions pool_options(const config::Settings& settings, const config::OriginUrl& url) {
   return {.url = url, .connect_timeout_ns = settings.connect_timeout_ns};
@@ -24,8 +26,8 @@ WorkerCore::WorkerCore(Worker& owner, io::Reactor& reactor, Shared& shared, metr
       snapshot_(shared.snapshot),
       metrics_(metrics),
       log_(log),
-      connections_(shared.settings->max_clients),
-      exchanges_(shared.settings->max_clients * kExchangesExtra) {
+      connections_(shared.settings->max_clients + kConnectionsExtra),
+      exchanges_((shared.settings->max_clients + kConnectionsExtra) * kExchangesExtra) {
   dead_exchanges_.reserve(1024);
   dead_connections_.reserve(1024);
   reactor_.set_mail_handler(*this);
@@ -87,8 +89,8 @@ void WorkerCore::release(ClientConnection& connection) {
   check_drained();
 }
 
-// reap frees what was released earlier. It is called where the reactor calls in, so that no function
-// of those objects can be on the stack.
+// reap frees what was released earlier. It is called where the reactor calls in, so that no
+// function of those objects can be on the stack.
 void WorkerCore::reap() {
   for (const SlabHandle handle : dead_exchanges_) exchanges_.destroy(handle);
   dead_exchanges_.clear();
