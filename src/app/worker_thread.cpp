@@ -37,7 +37,7 @@ Result<void> WorkerThread::start(std::vector<io::Address>& addresses) {
 
 void WorkerThread::post(front::MailKind kind) {
   // A full mailbox means a worker that does not turn; nothing that is posted would help it.
-  static_cast<void>(reactor_->post({.kind = static_cast<uint32_t>(kind)}));
+  static_cast<void>(mailbox_->post({.kind = static_cast<uint32_t>(kind)}));
 }
 
 void WorkerThread::join() {
@@ -50,7 +50,12 @@ void WorkerThread::tell(ControlMail mail) {
 
 void WorkerThread::main(std::vector<io::Address>& addresses) {
   const Result<void> ready = set_up(addresses);
-  if (!ready) error_ = ready.error().message;
+  if (!ready) {
+    error_ = ready.error().message;
+    // Listeners may be open already, and only this thread may end what its ring does.
+    worker_.reset();
+    reactor_.reset();
+  }
   state_ = ready ? 1 : 2;
   state_.notify_all();
   if (ready) {
@@ -79,6 +84,7 @@ Result<void> WorkerThread::set_up(std::vector<io::Address>& addresses) {
                                       .metrics = metrics_.get()});
   if (!reactor) return fail(reactor.error());
   reactor_ = std::move(*reactor);
+  mailbox_ = reactor_.get();
   worker_ = std::make_unique<front::Worker>(*reactor_, shared_, *metrics_, *log_);
   worker_->set_on_drained(
       [](void* self) { static_cast<WorkerThread*>(self)->tell(ControlMail::drained); }, this);
@@ -96,14 +102,18 @@ Result<void> WorkerThread::set_up(std::vector<io::Address>& addresses) {
 void WorkerThread::run() {
   reactor_->run();
   worker_->cut();
+  // The listener's last operation has to end here too: no other thread may touch the ring.
+  const auto is_over = [this] {
+    return worker_->is_quiet() && reactor_->operations_in_flight() == 0;
+  };
   const uint64_t give_up_ns = reactor_->now_ns() + kGoodbyeNs;
-  while (!worker_->is_quiet() && reactor_->now_ns() < give_up_ns) {
+  while (!is_over() && reactor_->now_ns() < give_up_ns) {
     Timer nap([](void*) {}, nullptr);
     reactor_->timers().set(nap, reactor_->now_ns() + 10'000'000);
     reactor_->turn(true);
   }
   // Whoever still holds on now holds on to a process that ends.
-  if (!worker_->is_quiet()) {
+  if (!is_over()) {
     static_cast<void>(worker_.release());
     static_cast<void>(reactor_.release());
     return;

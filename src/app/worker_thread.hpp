@@ -60,6 +60,8 @@ class WorkerThread {
   std::unique_ptr<metrics::Core> metrics_;
   std::unique_ptr<Log> log_;
   std::unique_ptr<io::Reactor> reactor_;
+  // mailbox_ stays when a reactor is left to the end of the process.
+  io::Reactor* mailbox_ = nullptr;
   std::unique_ptr<front::Worker> worker_;
   std::thread thread_;
   // 0 while it is being set up, 1 once it accepts, 2 if it could not.
