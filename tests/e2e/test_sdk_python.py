@@ -1,0 +1,150 @@
+"""The official Python SDK before flexd and flexsim. Runs itself in an environment that has it."""
+
+import asyncio
+import importlib.util
+import os
+import sys
+import time
+import unittest
+
+import harness
+
+if importlib.util.find_spec("openai") is None:
+    if os.environ.get("E2E_IN_VENV"):
+        raise RuntimeError("openai is not installed in the environment made for it")
+    python = str(harness.python_with_sdk())
+    os.environ["E2E_IN_VENV"] = "1"
+    os.execv(python, [python, *sys.argv])
+
+import openai  # noqa: E402
+
+
+class PythonSdk(harness.Case):
+    @classmethod
+    def setUpClass(cls):
+        cls.flexsim = cls.start(harness.Flexsim())
+        cls.flexd = cls.start(harness.Flexd(
+            cls.flexsim.url, "--auth-failures-per-minute", "0", ca=cls.flexsim.ca))
+        cls.client = openai.OpenAI(
+            api_key=cls.flexd.key, base_url=cls.flexd.url + "/v1", max_retries=0)
+        cls.addClassCleanup(cls.client.close)
+
+    def request(self, start_within="default", text="Hello", **more):
+        self.trace = f"{self.id()}-{time.monotonic_ns()}"[-60:]
+        return {"model": "gpt-5.4", "input": text, "metadata": {"trace": self.trace},
+                "extra_body": {"start_within": start_within}, **more}
+
+    def create(self, *args, **kwargs):
+        return self.client.responses.create(**self.request(*args, **kwargs))
+
+    def ended(self):
+        """The record of this test's attempt, once it has ended."""
+        return harness.wait_until(
+            lambda: next((r for r in self.flexsim.records(self.trace) if r["end"] != "open"), None),
+            "the attempt to end")
+
+    def test_create(self):
+        for window, reason in (("default", "tier_direct"), ("00h-00m-30s", "flex_won")):
+            raw = self.client.responses.with_raw_response.create(**self.request(window))
+            self.assertEqual(raw.headers["x-flexinference-routing-reason"], reason)
+            self.assertEqual(raw.parse().output_text, "Hello! This is a simulated answer.")
+
+    def test_create_with_stream(self):
+        for window in ("default", "00h-00m-30s"):
+            with self.create(window, stream=True) as stream:
+                events = list(stream)
+            self.assertEqual(events[0].type, "response.created")
+            self.assertEqual(events[-1].type, "response.completed")
+            self.assertEqual([e.sequence_number for e in events], list(range(len(events))))
+
+    def test_stream_helper(self):
+        for text in ("Hello", "[flexsim:tool-call]", "[flexsim:reasoning]"):
+            with self.client.responses.stream(**self.request("00h-00m-30s", text)) as stream:
+                final = stream.get_final_response()
+            self.assertEqual(final.status, "completed")
+            self.assertTrue(final.output)
+
+    def test_typed_errors(self):
+        cases = [
+            (openai.BadRequestError, 400, "invalid_start_within", "start_within", ("30s",)),
+            (openai.BadRequestError, 400, "service_tier_not_allowed", "service_tier",
+             ("default", "x"), {"service_tier": "flex"}),
+            (openai.BadRequestError, 400, "model_not_flex_capable", "model",
+             ("00h-00m-30s", "x"), {"model": "gpt-4o"}),
+        ]
+        for kind, status, code, param, args, *more in cases:
+            with self.assertRaises(kind) as caught:
+                request = {**self.request(*args), **(more[0] if more else {})}
+                self.client.responses.create(**request)
+            error = caught.exception
+            self.assertEqual((error.status_code, error.code, error.param), (status, code, param))
+            self.assertRegex(error.request_id, "^req_")
+
+    def test_wrong_key(self):
+        with self.client.with_options(api_key="flex_live_" + "0" * 30) as client:
+            with self.assertRaises(openai.AuthenticationError) as caught:
+                client.responses.create(**self.request())
+        self.assertEqual((caught.exception.code, caught.exception.type),
+                         ("invalid_api_key", "authentication_error"))
+
+    def test_body_too_large(self):
+        for size in (1_000_100, 1_900_000, 8_000_000):
+            with self.assertRaises(openai.APIStatusError) as caught:
+                self.create("default", "x" * size)
+            self.assertEqual((caught.exception.status_code, caught.exception.code),
+                             (413, "request_too_large"))
+            self.assertEqual(self.create().status, "completed")
+
+    def test_errors_of_the_provider(self):
+        for status, kind in ((400, openai.BadRequestError), (401, openai.AuthenticationError),
+                             (429, openai.RateLimitError), (500, openai.InternalServerError)):
+            for stream in (False, True):
+                with self.assertRaises(kind) as caught:
+                    self.create("default", f"[flexsim:error {status}]", stream=stream)
+                self.assertEqual(caught.exception.status_code, status)
+                self.assertRegex(caught.exception.request_id, "^req_[0-9a-f]{32}$")
+
+    def test_retries(self):
+        patient = self.client.with_options(max_retries=3)
+        patient.responses.create(**self.request("default", "[flexsim:error 500 times=1]"))
+        self.assertEqual(len(self.flexsim.records(self.trace)), 2)
+        with self.assertRaises(openai.BadRequestError):
+            patient.responses.create(**self.request("30s"))
+        # A spent race: the first retry is told that another cannot help.
+        with self.assertRaises(openai.InternalServerError):
+            patient.responses.create(**self.request("00h-00m-30s", "[flexsim:die-mid]"))
+        flex = [r for r in self.flexsim.records(self.trace) if r["tier"] == "flex"]
+        self.assertEqual(len(flex), 2)
+
+    def test_abort_amid_a_stream(self):
+        with self.create("00h-00m-30s", "[flexsim:stall-mid]", stream=True) as stream:
+            for event in stream:
+                if event.type == "response.output_text.delta":
+                    break
+            aborted_ns = time.monotonic_ns()
+        record = self.ended()
+        self.assertEqual((record["end"], record["reset_code"]), ("cancelled", 8))
+        after_ms = (record["end_ns"] - aborted_ns) / 1e6
+        print(f"abort to RST_STREAM at the provider: {after_ms:.2f} ms", flush=True)
+        self.assertLess(after_ms, 2000)
+
+    def test_timeout_cancels_the_attempt(self):
+        with self.assertRaises(openai.APITimeoutError):
+            self.create("00h-10m-00s", "[flexsim:queue-forever]", timeout=0.5)
+        record = self.ended()
+        self.assertEqual((record["end"], record["reset_code"]), ("cancelled", 8))
+
+    def test_fifty_at_once(self):
+        async def ask_all():
+            async with openai.AsyncOpenAI(
+                    api_key=self.flexd.key, base_url=self.flexd.url + "/v1") as client:
+                return await asyncio.gather(*(
+                    client.responses.create(**self.request(
+                        "00h-00m-30s" if i % 2 else "default", f"[flexsim:ok bytes={i + 1}]"))
+                    for i in range(50)))
+        answers = asyncio.run(ask_all())
+        self.assertEqual([len(a.output_text) for a in answers], list(range(1, 51)))
+
+
+if __name__ == "__main__":
+    unittest.main(verbosity=2)
