@@ -39,13 +39,13 @@ void Attempt::on_data(std::string_view bytes) {
 }
 
 void Attempt::on_end() {
-  // The owner may start anew from on_end; the stream itself is closed right after this.
+  // The owner may start anew from on_end, or destroy this: the stream must know it no more.
   state_ = State::idle;
+  connection_->release(*this);
   handler_->on_end();
 }
 
 void Attempt::on_closed(http::h2::Reset reset) {
-  if (state_ == State::idle) return;  // its end was told
   using http::h2::ResetKind;
   AttemptFailure failure{.kind = FailureKind::reset, .head_seen = head_seen_};
   switch (reset.kind) {

@@ -1,6 +1,9 @@
 #include "connection.hpp"
 
+#include <algorithm>
+#include <cerrno>
 #include <cstring>
+#include <utility>
 
 #include "flexd/base/log.hpp"
 
@@ -9,6 +12,8 @@ namespace {
 
 // kCheckNs is how often a ready connection looks whether it is alive, old or idle.
 constexpr uint64_t kCheckNs = 1'000'000'000;
+// kEndNs is how long nothing has come when a connection that its peer ended is taken to be read.
+constexpr uint64_t kEndNs = 100'000'000;
 // kLingerNs bounds the goodbye of a connection that is given up.
 constexpr uint64_t kLingerNs = 1'000'000'000;
 
@@ -54,6 +59,7 @@ void Connection::on_connected() {
     start_tls();
   } else {
     become_ready();
+    note_room();
   }
 }
 
@@ -158,10 +164,13 @@ void Connection::after_input() {
     close();
     return;
   }
-  if (room_changed_) {
-    room_changed_ = false;
-    pool_.on_room();
-  }
+  note_room();
+}
+
+// note_room lets attempts in that wait.
+void Connection::note_room() {
+  if (!std::exchange(room_changed_, false)) return;
+  pool_.on_room();
 }
 
 uint32_t Connection::stream_count() const {
@@ -172,7 +181,9 @@ uint32_t Connection::stream_count() const {
 bool Connection::has_room() const {
   if (state_ != State::ready || retiring_) return false;
   if (h2_) {
-    return h2_->can_submit() && h2_->resets_sent() < pool_.options_.resets_max;
+    if (!h2_->can_submit() || h2_->resets_sent() >= pool_.options_.resets_max) return false;
+    // What the peer allows is not known yet: more than it allowed last time it would refuse.
+    return h2_->settings_received() || h2_->streams_open() < pool_.streams_each_;
   }
   return h1_->is_idle();
 }
@@ -204,13 +215,19 @@ bool Connection::place(Attempt& attempt) {
 void Connection::cancel(Attempt& attempt) {
   if (h2_) {
     h2_->cancel(attempt.stream_);
-    if (state_ == State::ready) pool_.reactor_.touch(socket_);
-    // Many resets make a peer suspicious: take a fresh connection before it does.
-    if (h2_->resets_sent() >= pool_.options_.resets_max) retiring_ = true;
+    if (state_ != State::ready) return;
+    // Its place is free once the reset is written.
+    room_changed_ = true;
+    pool_.reactor_.touch(socket_);
   } else {
     h1_->cancel();
     abort();
   }
+}
+
+void Connection::release(Attempt& attempt) {
+  // What was not sent of the request is of no use to anyone: its stream is reset then.
+  if (h2_) h2_->cancel(attempt.stream_);
 }
 
 void Connection::consume(Attempt& attempt, size_t count) {
@@ -233,9 +250,9 @@ void Connection::on_flush() {
     h1_->flush();
     return;
   }
-  // What does not fit now goes out after on_drained.
+  // What does not fit now goes out after on_drained, which comes only to who was above the mark.
   const ByteChain& out = pool_.reactor_.out(socket_);
-  while (out.size() < io::kOutHighBytes) {
+  while (out.size() <= io::kOutHighBytes) {
     const std::string_view piece = h2_->pull();
     if (piece.empty()) break;
     if (!send(piece)) {
@@ -250,7 +267,9 @@ void Connection::on_flush() {
     state_ = State::closing;
     timer_.cancel();
     pool_.reactor_.close(socket_, kLingerNs);
+    return;
   }
+  if (state_ == State::ready) note_room();
 }
 
 void Connection::on_drained() {
@@ -264,6 +283,23 @@ void Connection::on_peer_closed() {
     fail_open(FailureKind::tls, "the peer closed the connection during the handshake");
     return;
   }
+  if (h1_ && h1_->is_paused()) {
+    // What came before the end may still be unread.
+    peer_ended_ = retiring_ = true;
+    return;
+  }
+  end_input();
+}
+
+// on_resumed: the attempt takes bytes again. If some were unread, receiving tells of the end again
+// behind them; if none were, nothing more comes, which check_liveness sees.
+void Connection::on_resumed() {
+  pool_.reactor_.resume(socket_);
+  if (peer_ended_ && state_ == State::ready) arm(kEndNs);
+}
+
+// end_input: all that the peer sent was read.
+void Connection::end_input() {
   lost_kind_ = FailureKind::truncated;
   // Without TLS a body may end with the connection; with it, only after close_notify.
   const bool clean = !tls_ || tls_->receive_end() == tls::State::closed;
@@ -273,6 +309,10 @@ void Connection::on_peer_closed() {
 
 void Connection::on_ping_ack(uint64_t /*payload*/) {
   ping_sent_ns_ = 0;
+}
+
+void Connection::on_settings() {
+  pool_.streams_each_ = std::max(1U, h2_->streams_max());
 }
 
 void Connection::on_goaway(int32_t /*last_stream*/, uint32_t code) {
@@ -314,7 +354,8 @@ void Connection::fail_open(FailureKind kind, std::string_view detail) {
 void Connection::retire() {
   retiring_ = true;
   if (state_ == State::ready) {
-    if (stream_count() == 0) close();
+    // Not here: this may be called from inside a callback of the session's.
+    if (stream_count() == 0) arm(0);
   } else if (state_ != State::closing) {
     state_ = State::closing;
     pool_.reactor_.cancel_resolve(*this);
@@ -353,7 +394,9 @@ void Connection::on_closed(int error) {
       connect_next();
       if (state_ != State::closing) return;
     } else {
-      fail_open(FailureKind::connect, std::strerror(error));
+      // The reactor's clock may be shorter than ours, and the kernel has one, too.
+      const bool late = error == ETIMEDOUT;
+      fail_open(late ? FailureKind::connect_timeout : FailureKind::connect, std::strerror(error));
     }
     return;
   }
@@ -398,11 +441,17 @@ void Connection::on_timer() {
 void Connection::check_liveness() {
   const uint64_t now = pool_.reactor_.now_ns();
   const PoolOptions& options = pool_.options_;
+  const bool read_on = peer_ended_ && !h1_->is_paused();
+  if (read_on && now - received_ns_ >= kEndNs) {
+    end_input();
+    return;
+  }
   const bool busy = stream_count() > 0;
   if (busy) idle_since_ns_ = now;
   if (h2_ && busy) {
-    if (ping_sent_ns_ != 0 && now - ping_sent_ns_ >= options.ping_timeout_ns &&
-        received_ns_ <= ping_sent_ns_) {
+    // What came after the PING was sent before it arrived, perhaps: the clock starts again then.
+    if (ping_sent_ns_ != 0 &&
+        now - std::max(ping_sent_ns_, received_ns_) >= options.ping_timeout_ns) {
       lost_kind_ = FailureKind::unanswered_ping;
       abort();
       return;
@@ -413,13 +462,15 @@ void Connection::check_liveness() {
       pool_.reactor_.touch(socket_);
     }
   }
-  if (now >= retire_ns_) retiring_ = true;
+  // Many resets make a peer suspicious: take a fresh connection before it does.
+  const bool worn = h2_ && h2_->resets_sent() >= options.resets_max;
+  if (worn || now >= retire_ns_) retiring_ = true;
   const bool idle_too_long = h1_ && !busy && now - idle_since_ns_ >= options.h1_idle_ns;
   if (!busy && (retiring_ || idle_too_long)) {
     close();
     return;
   }
-  arm(kCheckNs);
+  arm(read_on ? kEndNs : kCheckNs);
 }
 
 void Connection::count_connect(metrics::ConnectResult result) {

@@ -43,12 +43,16 @@ class Connection final : public io::SocketHandler,
   bool is_opening() const { return state_ < State::ready; }
   bool is_http1() const { return h1_.has_value(); }
   uint32_t stream_count() const;
+  // received_ns is when bytes last came.
+  uint64_t received_ns() const { return received_ns_; }
 
   // lost_kind is what attempts are told when the connection ends under them.
   FailureKind lost_kind() const { return lost_kind_; }
 
   // For attempts that are placed here.
   void cancel(Attempt& attempt);
+  // release forgets an attempt whose answer is whole.
+  void release(Attempt& attempt);
   void consume(Attempt& attempt, size_t count);
 
  private:
@@ -70,13 +74,16 @@ class Connection final : public io::SocketHandler,
   // http::h2::ConnectionHandler
   void on_ping_ack(uint64_t payload) override;
   void on_goaway(int32_t last_stream, uint32_t code) override;
-  void on_settings() override {}
+  void on_settings() override;
 
   void connect_next();
   void start_tls();
   void become_ready();
   bool check_tls();
   void after_input();
+  void note_room();
+  void on_resumed();
+  void end_input();
   void fail_open(FailureKind kind, std::string_view detail);
   void close();
   void abort();
@@ -104,6 +111,7 @@ class Connection final : public io::SocketHandler,
   uint64_t ping_sent_ns_ = 0;                   // 0: none is under way
   FailureKind lost_kind_ = FailureKind::reset;  // what attempts are told when it ends
   bool retiring_ = false;
+  bool peer_ended_ = false;    // while receiving was paused
   bool room_changed_ = false;  // a stream ended during this input
 };
 

@@ -33,7 +33,7 @@ void H1Exchange::consume(size_t count) {
   unread_bytes_ -= std::min(unread_bytes_, count);
   if (paused_ && unread_bytes_ <= kUnreadLowBytes) {
     paused_ = false;
-    connection_.pool_.reactor_.resume(connection_.socket_);
+    connection_.on_resumed();
   }
 }
 
@@ -55,7 +55,7 @@ void H1Exchange::flush() {
   if (attempt_ == nullptr) return;
   if (!head_written_) write_head();
   const ByteChain& out = connection_.pool_.reactor_.out(connection_.socket_);
-  while (body_.size_left() > 0 && out.size() < io::kOutHighBytes) {
+  while (body_.size_left() > 0 && out.size() <= io::kOutHighBytes) {
     if (!connection_.send(body_.next(kBodyPieceBytes))) {
       connection_.abort();
       return;
@@ -65,7 +65,12 @@ void H1Exchange::flush() {
 
 bool H1Exchange::receive(std::string_view bytes) {
   while (!bytes.empty() && reusable_) {
-    if (attempt_ == nullptr) return false;  // an answer to nothing
+    if (attempt_ == nullptr || !head_written_) {
+      // An answer to nothing.
+      if (attempt_ != nullptr) fail(FailureKind::protocol);
+      reusable_ = false;
+      return false;
+    }
     if (head_read_) {
       bytes = receive_body(bytes);
       continue;
@@ -82,22 +87,24 @@ bool H1Exchange::receive(std::string_view bytes) {
 
 // receive_head reads a head from `input_`, and the beginning of the body behind it.
 bool H1Exchange::receive_head() {
+  size_t consumed = 0;  // of `input_`: interim heads
   http::ResponseHead head;
-  const http::HeadResult result =
-      http::parse_response_head(input_.view(), scanned_, http::Method::post, head);
-  if (result.incomplete()) {
-    scanned_ = input_.size();
-    return false;
-  }
-  scanned_ = 0;
-  if (result.refused()) {
-    fail(FailureKind::protocol);
-    return false;
-  }
-  if (head.informational()) {
-    input_.consume(result.consumed);
-    return input_.empty() ? false : receive_head();
-  }
+  http::HeadResult result;
+  do {
+    const std::string_view left = input_.view().substr(consumed);
+    result = http::parse_response_head(left, scanned_, http::Method::post, head);
+    if (result.incomplete()) {
+      input_.consume(consumed);
+      scanned_ = input_.size();
+      return false;
+    }
+    scanned_ = 0;
+    if (result.refused()) {
+      fail(FailureKind::protocol);
+      return false;
+    }
+    consumed += result.consumed;
+  } while (head.informational());
   head_read_ = true;
   framing_ = head.framing;
   body_left_ = head.content_length;
@@ -105,12 +112,13 @@ bool H1Exchange::receive_head() {
   Attempt* const attempt = attempt_;
   attempt->on_head(head);
   if (attempt_ != attempt) return false;  // cancelled by its owner
-  if (framing_ == http::Framing::none || (framing_ == http::Framing::length && body_left_ == 0)) {
-    end();
-  }
   Buffer rest = std::move(input_);
   input_ = Buffer(connection_.pool_.reactor_.blocks());
-  const std::string_view body = rest.view().substr(result.consumed);
+  const std::string_view body = rest.view().substr(consumed);
+  if (framing_ == http::Framing::none || (framing_ == http::Framing::length && body_left_ == 0)) {
+    end(body.size());
+    return false;
+  }
   if (!body.empty()) return receive(body);
   return false;
 }
@@ -136,7 +144,7 @@ std::string_view H1Exchange::receive_body(std::string_view bytes) {
     bytes = {};
   }
   if (!data.empty()) deliver(data);
-  if (done && attempt_ != nullptr) end();
+  if (done && attempt_ != nullptr) end(bytes.size());
   return bytes;
 }
 
@@ -149,11 +157,13 @@ void H1Exchange::deliver(std::string_view data) {
   attempt_->on_data(data);
 }
 
-// end: the answer is whole.
-void H1Exchange::end() {
+// end: the answer is whole, and `extra_bytes` came behind it.
+void H1Exchange::end(size_t extra_bytes) {
   Attempt* const attempt = attempt_;
-  // An answer that came before the request was sent leaves the rest of it unsent: not reusable.
-  if (!keep_alive_ || body_.size_left() > 0) {
+  // An answer that came before the request was sent leaves the rest of it unsent: not reusable. Nor
+  // is a connection on which more came than was asked for: its owner may start the next attempt
+  // from on_end, which must not take that for its answer.
+  if (!keep_alive_ || body_.size_left() > 0 || extra_bytes > 0) {
     reusable_ = false;
     connection_.retiring_ = true;
   }
@@ -166,7 +176,7 @@ void H1Exchange::end() {
 void H1Exchange::receive_end(FailureKind kind) {
   if (attempt_ == nullptr) return;
   if (head_read_ && framing_ == http::Framing::until_close && kind == FailureKind::truncated) {
-    end();
+    end(0);
     return;
   }
   fail(kind);
@@ -176,7 +186,8 @@ void H1Exchange::fail(FailureKind kind) {
   reusable_ = false;
   Attempt* const attempt = attempt_;
   attempt_ = nullptr;
-  attempt->fail({.kind = kind, .head_seen = attempt->head_seen_});
+  attempt->fail(
+      {.kind = kind, .never_processed = !head_written_, .head_seen = attempt->head_seen_});
 }
 
 }  // namespace flexd::origin

@@ -26,6 +26,8 @@ class H1Exchange {
   // is_idle: an attempt can be placed.
   bool is_idle() const { return attempt_ == nullptr && reusable_; }
   bool is_busy() const { return attempt_ != nullptr; }
+  // is_paused: receiving waits for `consume`.
+  bool is_paused() const { return paused_; }
   // place begins an attempt; its request goes out in the following flushes.
   void place(Attempt& attempt);
   // cancel forgets the attempt. The connection cannot be used again.
@@ -43,7 +45,7 @@ class H1Exchange {
   std::string_view receive_body(std::string_view bytes);
   void write_head();
   void deliver(std::string_view data);
-  void end();
+  void end(size_t extra_bytes);
   void fail(FailureKind kind);
 
   Connection& connection_;

@@ -1,6 +1,7 @@
 #include "flexd/origin/pool.hpp"
 
 #include <algorithm>
+#include <utility>
 
 #include "connection.hpp"
 
@@ -30,7 +31,8 @@ Pool::Pool(io::Reactor& reactor, http::h2::Resources& resources, tls::ClientCont
       options_(std::move(options)),
       authority_(options_.url.authority()),
       timer_(timer_callback<Pool, &Pool::on_timer>, this),
-      http1_(options_.url.scheme == config::OriginUrl::Scheme::http) {
+      http1_(options_.url.scheme == config::OriginUrl::Scheme::http),
+      streams_each_(options_.streams_per_connection_max) {
   connections_.reserve(options_.connections_max);
 }
 
@@ -42,10 +44,7 @@ Pool::~Pool() {
 void Pool::add(Attempt& attempt) {
   if (waiting_.size() == 0 && place(attempt)) return;
   if (waiting_.size() >= options_.waiting_max || shut_down_) {
-    // Callbacks never come from inside `start`.
-    doomed_.push(attempt);
-    attempt.stream_ = -1;
-    reactor_.timers().set(timer_, reactor_.now_ns());
+    doom(attempt);
     return;
   }
   attempt.stream_ = 0;
@@ -53,19 +52,28 @@ void Pool::add(Attempt& attempt) {
   open_connections();
 }
 
+// doom has an attempt told that there is no place for it. Callbacks never come from inside `start`.
+void Pool::doom(Attempt& attempt) {
+  doomed_.push(attempt);
+  attempt.stream_ = -1;
+  reactor_.timers().set(timer_, reactor_.now_ns());
+}
+
 void Pool::forget(Attempt& attempt) {
   (attempt.stream_ == -1 ? doomed_ : waiting_).remove(attempt);
 }
 
 // place puts an attempt on the fullest connection with room: the more streams share one, the fewer
-// records and sends there are. Equal ones go to the latest, which is the warmest.
+// records and sends there are. Of equal ones that which was heard last is taken: the warmest, and
+// of idle HTTP/1.1 connections the one that its peer will close last.
 bool Pool::place(Attempt& attempt) {
   Connection* best = nullptr;
   for (const auto& connection : connections_) {
     if (!connection->has_room()) continue;
-    if (best == nullptr || connection->stream_count() >= best->stream_count()) {
-      best = connection.get();
-    }
+    const auto rank = [](const Connection& one) {
+      return std::pair(one.stream_count(), one.received_ns());
+    };
+    if (best == nullptr || rank(*connection) >= rank(*best)) best = connection.get();
   }
   return best != nullptr && best->place(attempt);
 }
@@ -93,7 +101,7 @@ size_t Pool::stream_count() const {
 // open_connections opens as many as the waiting attempts need beyond those being opened.
 void Pool::open_connections() {
   if (waiting_.size() == 0 || shut_down_) return;
-  const size_t each = http1_ ? 1 : options_.streams_per_connection_max;
+  const size_t each = http1_ ? 1 : streams_each_;
   size_t opening = opening_count();
   while (opening * each < waiting_.size() && connections_.size() < options_.connections_max) {
     connections_.push_back(std::make_unique<Connection>(*this));
@@ -109,7 +117,7 @@ void Pool::on_room() {
 // on_open_failed tells the attempts that this connection would have carried. Others wait for the
 // connections still being opened, or get one of their own.
 void Pool::on_open_failed(const AttemptFailure& failure) {
-  const size_t each = http1_ ? 1 : options_.streams_per_connection_max;
+  const size_t each = http1_ ? 1 : streams_each_;
   const bool last = opening_count() <= 1;
   size_t count = last ? waiting_.size() : std::min(each, waiting_.size());
   while (count-- > 0 && waiting_.front() != nullptr) {
@@ -129,7 +137,9 @@ void Pool::on_connection_closed(Connection& connection) {
 }
 
 void Pool::on_timer() {
-  while (Attempt* const attempt = doomed_.front()) {
+  // One that is started again at once finds the pool as full, and waits for the next turn.
+  for (size_t count = doomed_.size(); count > 0 && doomed_.front() != nullptr; --count) {
+    Attempt* const attempt = doomed_.front();
     doomed_.remove(*attempt);
     attempt->fail({.kind = FailureKind::overloaded, .never_processed = false});
   }
@@ -137,6 +147,11 @@ void Pool::on_timer() {
 
 void Pool::shut_down() {
   shut_down_ = true;
+  // No connection is opened any more, so nothing would ever end their waiting.
+  while (Attempt* const attempt = waiting_.front()) {
+    waiting_.remove(*attempt);
+    doom(*attempt);
+  }
   // retire may close a connection, but it leaves the list only in a later turn.
   for (const auto& connection : connections_) connection->retire();
 }

@@ -74,11 +74,13 @@ class Pool {
   // authority is what Host or :authority says.
   const std::string& authority() const { return authority_; }
 
-  // shut_down lets idle connections go, and the others when their last attempt ends; no new attempt
-  // may be started.
+  // shut_down lets idle connections go, and the others when their last attempt ends. Attempts that
+  // wait for a connection, or are started later, fail as overloaded in a later turn.
   void shut_down();
-  // is_quiet: no connection is left.
-  bool is_quiet() const { return connections_.empty(); }
+  // is_quiet: no connection is left, and no attempt that is still to be told its end.
+  bool is_quiet() const {
+    return connections_.empty() && waiting_.size() == 0 && doomed_.size() == 0;
+  }
   size_t connection_count() const { return connections_.size(); }
   // stream_count is how many attempts are on a connection.
   size_t stream_count() const;
@@ -99,6 +101,7 @@ class Pool {
   void on_open_failed(const AttemptFailure& failure);
 
   bool place(Attempt& attempt);
+  void doom(Attempt& attempt);
   void dispatch();
   void open_connections();
   void on_timer();
@@ -115,6 +118,8 @@ class Pool {
   WaitingList doomed_;  // found the pool full; told so in the next turn
   Timer timer_;
   bool http1_ = false;  // what the peer chose last
+  // streams_each_ is what a new connection is taken to carry: as many as the last one did.
+  uint32_t streams_each_;
   bool shut_down_ = false;
 };
 
