@@ -173,6 +173,7 @@ Result<void> Process::start_control() {
   auto reactor = io::Reactor::create({.sockets_max = 256,
                                       .memory_budget_bytes = 16U << 20U,
                                       .recv_buffers = 64,
+                                      .yield_in_poll = settings_.yield_each_turn,
                                       .metrics = control_metrics_.get()});
   if (!reactor) return fail(reactor.error());
   control_ = std::move(*reactor);

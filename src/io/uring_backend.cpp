@@ -18,6 +18,9 @@ namespace {
 constexpr uint64_t kSecondNs = 1'000'000'000;
 // kSleepMaxNs keeps a wait's timeout inside what every clock type holds.
 constexpr uint64_t kSleepMaxNs = 3600 * kSecondNs;
+// kYieldWaitNs and kYieldPollMs are how long a thread waits that has to give way to others.
+constexpr uint64_t kYieldWaitNs = 10'000'000;
+constexpr int kYieldPollMs = 20;
 // kShedMax bounds the connections dropped at once when descriptors run out.
 constexpr int kShedMax = 64;
 constexpr short kPeerLeft = POLLRDHUP;  // POLLHUP and POLLERR are always reported
@@ -231,11 +234,22 @@ void UringBackend::enter(uint64_t deadline_ns) {
   FLEXD_ASSERT(result != -EBADR && result != -EBADF && result != -EEXIST && result != -EINVAL);
 }
 
-size_t UringBackend::wait(uint64_t deadline_ns, std::span<Completion> out) {
-  if (yield_each_turn_) {
-    system_calls_++;
+// yield lets other threads run where only one runs at a time and io_uring_enter does not give way:
+// valgrind. A thread with work waits in the ring, shortly, so that its turns are as many as its
+// events; one without (the control thread) waits here.
+uint64_t UringBackend::yield(uint64_t deadline_ns) {
+  system_calls_++;
+  if (!waits_in_poll_) {
     ::poll(nullptr, 0, 0);
+    return std::min(deadline_ns, now_ns() + kYieldWaitNs);
   }
+  const bool idle = deadline_ns != 0 && io_uring_sq_ready(&ring_) == 0;
+  ::poll(nullptr, 0, idle ? kYieldPollMs : 0);
+  return 0;
+}
+
+size_t UringBackend::wait(uint64_t deadline_ns, std::span<Completion> out) {
+  if (yield_each_turn_) deadline_ns = yield(deadline_ns);
   arm_wake();
   const bool pending = stash_at_ < stash_.size() || io_uring_cq_ready(&ring_) > 0 || quiet_is_late_;
   // With DEFER_TASKRUN new completions appear only inside the kernel, so it is entered each turn.

@@ -96,6 +96,7 @@ class UringBackend final : public Backend {
   io_uring_sqe* prepare_send(int fd, std::span<const iovec> iovecs, Token token, int flags);
   void forget_quiet(uint64_t user_data);
   size_t collect_quiet(std::span<Completion> out);
+  uint64_t yield(uint64_t deadline_ns);
   void submit();
   void enter(uint64_t deadline_ns);
   size_t collect(std::span<Completion> out);
@@ -106,6 +107,7 @@ class UringBackend final : public Backend {
   io_uring ring_{};
   bool ring_open_ = false;
   bool yield_each_turn_ = false;
+  bool waits_in_poll_ = false;
   ReceiveBuffers buffers_;
   std::unique_ptr<SendHeader[]> send_headers_;
   size_t next_send_header_ = 0;

@@ -159,7 +159,8 @@ int UringBackend::open_ring(uint32_t completion_entries) {
 }
 
 Result<void> UringBackend::open(const ReactorOptions& options) {
-  yield_each_turn_ = options.yield_each_turn;
+  yield_each_turn_ = options.yield_each_turn || options.yield_in_poll;
+  waits_in_poll_ = options.yield_in_poll;
   // Multishot operations complete at any time, so the completion queue follows the sockets.
   const auto wanted = static_cast<uint32_t>(std::min<size_t>(options.sockets_max, 65'536) * 2);
   int result =

@@ -33,8 +33,8 @@ struct Organization {
   std::array<crypto::Secret, errors::kProviderCount> provider_keys;
   OrganizationCells* cells = nullptr;  // of a LimitArena that outlives the snapshot; never null
 
-  // authorizations by errors::Provider: what the provider's authentication field says, made from the
-  // key by Snapshot, so that no request has to put a secret together.
+  // authorizations by errors::Provider: what the provider's authentication field says, made from
+  // the key by Snapshot, so that no request has to put a secret together.
   std::array<crypto::Secret, errors::kProviderCount> authorizations;
 
   const crypto::Secret& provider_key(errors::Provider provider) const {

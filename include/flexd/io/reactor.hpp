@@ -116,6 +116,7 @@ struct ReactorOptions {
   // connect_timeout_ns: on_closed(ETIMEDOUT) when a connect takes longer.
   uint64_t connect_timeout_ns = 5'000'000'000;
   bool yield_each_turn = false;      // for valgrind: never sleep holding the big lock
+  bool yield_in_poll = false;        // ... for a thread with little to do: wait outside the ring
   metrics::Core* metrics = nullptr;  // may be null
 };
 
