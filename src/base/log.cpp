@@ -58,6 +58,28 @@ bool needs_quotes(std::string_view text) {
          });
 }
 
+// is_plain says that a text has no byte that JSON escapes: eight at a time.
+bool is_plain(std::string_view text) {
+  constexpr uint64_t kOnes = 0x0101010101010101;
+  constexpr uint64_t kHighs = 0x8080808080808080;
+  const auto has_less = [](uint64_t word, uint64_t n) {
+    return (word - kOnes * n) & ~word & kHighs;
+  };
+  const auto has_byte = [&](uint64_t word, uint64_t byte) {
+    return has_less(word ^ (kOnes * byte), 1);
+  };
+  for (size_t at = 0; at < text.size(); at += 8) {
+    // What is missing at the end counts as a plain letter.
+    uint64_t word = kOnes * 'a';
+    std::memcpy(&word, text.data() + at, std::min<size_t>(8, text.size() - at));
+    if ((has_less(word, 0x20) | has_byte(word, '"') | has_byte(word, '\\') |
+         has_byte(word, 0x7f)) != 0) {
+      return false;
+    }
+  }
+  return true;
+}
+
 }  // namespace
 
 LogLine::LogLine(LogRing& ring, LogFormat format, LogLevel level, uint64_t unix_ms,
@@ -111,6 +133,12 @@ void LogLine::put(std::string_view text) {
 // put_escaped keeps UTF-8 as it is (a cut may fall inside a character only at the bound of a line).
 void LogLine::put_escaped(std::string_view text, bool quoted) {
   if (quoted) put("\"");
+  // Nearly every text is short and plain: it is copied as it is.
+  if (room() >= text.size() + 7 && is_plain(text)) {
+    std::memcpy(at_, text.data(), text.size());
+    at_ += text.size();
+    text = {};
+  }
   for (const char c : text) {
     if (room() < 7) break;
     const auto byte = static_cast<uint8_t>(c);
@@ -129,6 +157,24 @@ void LogLine::put_escaped(std::string_view text, bool quoted) {
   if (quoted) *at_++ = '"';
 }
 
+// put_thousandths writes a number with up to three decimals, such as a time in milliseconds,
+// without the long way that shortest-digits printing takes. False if it is not one.
+bool LogLine::put_thousandths(double value) {
+  constexpr double kMax = 1e12;
+  if (!(value >= 0 && value < kMax)) return false;
+  const auto thousandths = static_cast<uint64_t>(value * 1000 + 0.5);
+  if (static_cast<double>(thousandths) / 1000 != value) return false;
+  put(DecimalText(thousandths / 1000).view());
+  uint64_t rest = thousandths % 1000;
+  if (rest == 0) return true;
+  char decimals[4] = {'.', static_cast<char>('0' + rest / 100),
+                      static_cast<char>('0' + rest / 10 % 10), static_cast<char>('0' + rest % 10)};
+  size_t count = 4;
+  while (decimals[count - 1] == '0') count--;
+  put({decimals, count});
+  return true;
+}
+
 void LogLine::put_value(const LogField::Value& value) {
   if (const auto* text = std::get_if<std::string_view>(&value)) {
     put_escaped(*text, format_ == LogFormat::json || needs_quotes(*text));
@@ -137,6 +183,7 @@ void LogLine::put_value(const LogField::Value& value) {
   } else if (const auto* number = std::get_if<int64_t>(&value)) {
     put(DecimalText(*number).view());
   } else if (const auto* real = std::get_if<double>(&value)) {
+    if (put_thousandths(*real)) return;
     char digits[32];
     const auto end = std::to_chars(digits, digits + sizeof(digits), *real);
     const bool finite = std::isfinite(*real) && end.ec == std::errc();

@@ -1,5 +1,7 @@
 #include "client_connection.hpp"
 
+#include <array>
+
 #include "exchange.hpp"
 #include "flexd/base/limits.hpp"
 #include "flexd/http/h1_writer.hpp"
@@ -13,6 +15,8 @@ constexpr std::string_view kContinue = "HTTP/1.1 100 Continue\r\n\r\n";
 // kKeptInputMax bounds what is kept of a next request before receiving is paused; what the kernel
 // had delivered by then may come on top, at most the receive buffers in flight.
 constexpr size_t kKeptInputMax = 1U << 20U;
+// kHeadSpace holds nearly every response head.
+constexpr size_t kHeadSpace = 8192;
 // kBodyProgressBytes within --body-timeout is what a sender must manage.
 constexpr size_t kBodyProgressBytes = 1024;
 
@@ -303,15 +307,28 @@ void ClientConnection::begin_answer(const AnswerHead& head) {
   } else if (old) {
     persistence = http::Persistence::keep_alive;
   }
+  // Put together beside the queue and appended once. A head that is too large for that is a rare
+  // one.
+  std::array<char, kHeadSpace> space;
+  http::SpanSink sink(space);
   ByteChain& out = worker_.reactor().out(socket_);
-  http::HeadWriter<ByteChain> writer(out);
+  const bool written = write_head(sink, head, persistence) ? out.append(sink.view())
+                                                           : write_head(out, head, persistence);
+  if (!written) worker_.reactor().abort(socket_);
+  worker_.reactor().touch(socket_);
+}
+
+template <typename Sink>
+bool ClientConnection::write_head(Sink& sink, const AnswerHead& head,
+                                  http::Persistence persistence) {
+  http::HeadWriter<Sink> writer(sink);
   writer.status_line(head.status);
-  for (const http::Field& field : head.fields) writer.field(field.name, field.value);
-  writer.field("date", worker_.date());
+  // Flexd's own fields are made of plain text, and the provider's were checked when they were kept.
+  for (const http::Field& field : head.fields) writer.checked_field(field.name, field.value);
+  writer.checked_field("date", worker_.date());
   writer.framing(answer_framing_, head.content_length);
   writer.persistence(persistence);
-  if (!writer.end()) worker_.reactor().abort(socket_);
-  worker_.reactor().touch(socket_);
+  return writer.end();
 }
 
 void ClientConnection::put(std::string_view bytes) {

@@ -17,6 +17,7 @@
 #include "flexd/base/slab.hpp"
 #include "flexd/http/h1_chunks.hpp"
 #include "flexd/http/h1_parser.hpp"
+#include "flexd/http/h1_writer.hpp"
 #include "flexd/io/reactor.hpp"
 
 namespace flexd::front {
@@ -78,6 +79,8 @@ class ClientConnection final : public io::SocketHandler, public ClientStream {
   void keep_input(std::string_view bytes);
   void process_kept();
   void close(uint64_t linger_ns = 1'000'000'000);
+  template <typename Sink>
+  bool write_head(Sink& sink, const AnswerHead& head, http::Persistence persistence);
   void put(std::string_view bytes);
   void arm(uint64_t duration_ns);
   void on_timer();

@@ -31,14 +31,29 @@ constexpr std::string_view kDownOpenaiFamily = "x-ratelimit-";
 constexpr std::array<std::string_view, 3> kDownAnthropicFamilies = {
     "anthropic-ratelimit-", "anthropic-priority-", "anthropic-fast-"};
 
+// LoweredName is a field name in lower case, so that it is compared to the lists as it is: by its
+// length first. A name longer than any on a list is empty.
+class LoweredName {
+ public:
+  explicit LoweredName(std::string_view name) {
+    if (name.size() > text_.size()) return;
+    std::transform(name.begin(), name.end(), text_.begin(), lower);
+    size_ = name.size();
+  }
+  std::string_view view() const { return {text_.data(), size_}; }
+
+ private:
+  std::array<char, 64> text_;
+  size_t size_ = 0;
+};
+
 template <size_t N>
 bool is_in(const std::array<std::string_view, N>& names, std::string_view name) {
-  return std::any_of(names.begin(), names.end(),
-                     [name](std::string_view known) { return iequals(known, name); });
+  return std::find(names.begin(), names.end(), name) != names.end();
 }
 
 bool begins_with(std::string_view name, std::string_view family) {
-  return name.size() > family.size() && iequals(name.substr(0, family.size()), family);
+  return name.size() > family.size() && name.starts_with(family);
 }
 
 // is_own_dialect: the request is in the provider's own language, so that its own fields apply.
@@ -56,7 +71,7 @@ bool is_own_dialect(const UpstreamFields& how) {
 
 bool is_upstream_field(const UpstreamFields& how, std::string_view name) {
   if (is_in(kUpCommon, name)) return true;
-  if (iequals(name, "idempotency-key")) return true;
+  if (name == "idempotency-key") return true;
   if (!is_own_dialect(how)) return false;
   switch (how.provider) {
     case errors::Provider::openai:
@@ -81,24 +96,16 @@ std::string_view authentication_name(errors::Provider provider) {
   return "authorization";
 }
 
-// lower_name_of gives the allow-list's own spelling: HTTP/2 wants lower case.
-char* lower_into(std::string_view name, char* out) {
-  return std::transform(name.begin(), name.end(), out, lower);
-}
-
 }  // namespace
 
 Kept keep_upstream_fields(const http::FieldList& caller, const UpstreamFields& how,
                           FieldStore& store) {
-  std::array<char, 64> lowered;
   size_t count = 0;
   for (const http::Field& field : caller) {
-    if (field.name.size() > lowered.size() || !is_upstream_field(how, field.name)) continue;
+    const LoweredName name(field.name);
+    if (!is_upstream_field(how, name.view())) continue;
     if (++count > kUpstreamFieldsMax) return Kept::too_many;
-    const char* const end = lower_into(field.name, lowered.data());
-    if (!store.add({lowered.data(), static_cast<size_t>(end - lowered.data())}, field.value)) {
-      return Kept::no_memory;
-    }
+    if (!store.add(name.view(), field.value)) return Kept::no_memory;
   }
   return Kept::all;
 }
@@ -124,7 +131,9 @@ void list_upstream_fields(const FieldStore& store, const UpstreamFields& how,
   }
 }
 
-bool is_downstream_field(errors::Provider provider, std::string_view name) {
+bool is_downstream_field(errors::Provider provider, std::string_view any_case) {
+  const LoweredName lowered(any_case);
+  const std::string_view name = lowered.view();
   if (is_in(kDownCommon, name)) return true;
   switch (provider) {
     case errors::Provider::openai:

@@ -218,6 +218,10 @@ void Worker::set_fault(Fault fault) {
   core_->fault_ = fault;
 }
 
+const http::h2::MemoryCounters& Worker::h2_memory() const {
+  return core_->resources_.counters();
+}
+
 void Worker::publish_gauges() {
   WorkerCore& core = *core_;
   metrics::Core& metrics = core.metrics_;

@@ -142,6 +142,7 @@ class LogLine {
   size_t room() const { return static_cast<size_t>(end_ - at_); }
   void put(std::string_view text);
   void put_escaped(std::string_view text, bool quoted);
+  bool put_thousandths(double value);
   void put_value(const LogField::Value& value);
 
   LogRing& ring_;

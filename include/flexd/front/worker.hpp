@@ -16,6 +16,7 @@
 #include "flexd/base/result.hpp"
 #include "flexd/config/settings.hpp"
 #include "flexd/errors/dialect.hpp"
+#include "flexd/http/h2_resources.hpp"
 #include "flexd/io/reactor.hpp"
 #include "flexd/metrics/core.hpp"
 #include "flexd/surface/provider.hpp"
@@ -74,6 +75,8 @@ class Worker {
   void set_fault(Fault fault);
   // publish_gauges writes the sizes of things into the metrics.
   void publish_gauges();
+  // h2_memory counts what the HTTP/2 sessions to providers asked for.
+  const http::h2::MemoryCounters& h2_memory() const;
 
  private:
   std::unique_ptr<WorkerCore> core_;

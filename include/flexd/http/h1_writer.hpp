@@ -81,6 +81,11 @@ class HeadWriter {
 
   void field(std::string_view name, std::string_view value) {
     FLEXD_ASSERT(is_valid_name(name) && is_valid_value(value));
+    checked_field(name, value);
+  }
+
+  // checked_field is `field` for a name and a value that were checked when they came in.
+  void checked_field(std::string_view name, std::string_view value) {
     put(name);
     put(": ");
     put(value);
