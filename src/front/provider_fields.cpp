@@ -10,50 +10,53 @@
 namespace flexd::front {
 namespace {
 
+// NameSet is a list of field names in lower case. A name is told apart by its length first: most
+// fields of a head are on no list.
+template <size_t N>
+class NameSet {
+ public:
+  constexpr NameSet(const std::array<std::string_view, N>& names) : names_(names) {  // NOLINT
+    for (const std::string_view name : names) lengths_ |= uint64_t{1} << name.size();
+  }
+  bool has(std::string_view name) const {
+    if (name.size() > 63 || ((lengths_ >> name.size()) & 1U) == 0) return false;
+    for (const std::string_view known : names_) {
+      if (known.size() == name.size() && iequals(known, name)) return true;
+    }
+    return false;
+  }
+
+ private:
+  std::array<std::string_view, N> names_;
+  uint64_t lengths_ = 0;
+};
+template <typename... Names>
+constexpr auto name_set(Names... names) {
+  return NameSet<sizeof...(names)>({std::string_view(names)...});
+}
+
 // What every provider may get from the caller: W3C trace context. content-type, accept,
 // accept-encoding and user-agent are the gateway's own.
-constexpr std::array<std::string_view, 2> kUpCommon = {"traceparent", "tracestate"};
-constexpr std::array<std::string_view, 3> kUpOpenai = {"openai-organization", "openai-project",
-                                                       "openai-beta"};
-constexpr std::array<std::string_view, 2> kUpAnthropic = {"anthropic-version", "anthropic-beta"};
-constexpr std::array<std::string_view, 1> kUpGemini = {"api-revision"};
+constexpr auto kUpCommon = name_set("traceparent", "tracestate", "idempotency-key");
+constexpr auto kUpOpenai = name_set("openai-organization", "openai-project", "openai-beta");
+constexpr auto kUpAnthropic = name_set("anthropic-version", "anthropic-beta");
+constexpr auto kUpGemini = name_set("api-revision");
 
-constexpr std::array<std::string_view, 5> kDownCommon = {
-    "content-type", "content-encoding", "retry-after", "retry-after-ms", "x-should-retry"};
-constexpr std::array<std::string_view, 5> kDownOpenai = {"x-request-id", "openai-processing-ms",
-                                                         "openai-version", "openai-organization",
-                                                         "openai-project"};
-constexpr std::array<std::string_view, 3> kDownAnthropic = {
-    "request-id", "anthropic-organization-id", "anthropic-workspace-id"};
-constexpr std::array<std::string_view, 2> kDownGemini = {"x-gemini-service-tier", "server-timing"};
+constexpr auto kDownCommon =
+    name_set("content-type", "content-encoding", "retry-after", "retry-after-ms", "x-should-retry");
+constexpr auto kDownOpenai = name_set("x-request-id", "openai-processing-ms", "openai-version",
+                                      "openai-organization", "openai-project");
+constexpr auto kDownAnthropic =
+    name_set("request-id", "anthropic-organization-id", "anthropic-workspace-id");
+constexpr auto kDownGemini = name_set("x-gemini-service-tier", "server-timing");
 // Whole families: the vendors add to them.
 constexpr std::string_view kDownOpenaiFamily = "x-ratelimit-";
 constexpr std::array<std::string_view, 3> kDownAnthropicFamilies = {
     "anthropic-ratelimit-", "anthropic-priority-", "anthropic-fast-"};
 
-// LoweredName is a field name in lower case, so that it is compared to the lists as it is: by its
-// length first. A name longer than any on a list is empty.
-class LoweredName {
- public:
-  explicit LoweredName(std::string_view name) {
-    if (name.size() > text_.size()) return;
-    std::transform(name.begin(), name.end(), text_.begin(), lower);
-    size_ = name.size();
-  }
-  std::string_view view() const { return {text_.data(), size_}; }
-
- private:
-  std::array<char, 64> text_;
-  size_t size_ = 0;
-};
-
-template <size_t N>
-bool is_in(const std::array<std::string_view, N>& names, std::string_view name) {
-  return std::find(names.begin(), names.end(), name) != names.end();
-}
-
 bool begins_with(std::string_view name, std::string_view family) {
-  return name.size() > family.size() && name.starts_with(family);
+  return name.size() > family.size() && lower(name.front()) == family.front() &&
+         iequals(name.substr(0, family.size()), family);
 }
 
 // is_own_dialect: the request is in the provider's own language, so that its own fields apply.
@@ -70,16 +73,15 @@ bool is_own_dialect(const UpstreamFields& how) {
 }
 
 bool is_upstream_field(const UpstreamFields& how, std::string_view name) {
-  if (is_in(kUpCommon, name)) return true;
-  if (name == "idempotency-key") return true;
+  if (kUpCommon.has(name)) return true;
   if (!is_own_dialect(how)) return false;
   switch (how.provider) {
     case errors::Provider::openai:
-      return is_in(kUpOpenai, name);
+      return kUpOpenai.has(name);
     case errors::Provider::gemini:
-      return is_in(kUpGemini, name);
+      return kUpGemini.has(name);
     case errors::Provider::anthropic:
-      return is_in(kUpAnthropic, name);
+      return kUpAnthropic.has(name);
   }
   return false;
 }
@@ -102,10 +104,13 @@ Kept keep_upstream_fields(const http::FieldList& caller, const UpstreamFields& h
                           FieldStore& store) {
   size_t count = 0;
   for (const http::Field& field : caller) {
-    const LoweredName name(field.name);
-    if (!is_upstream_field(how, name.view())) continue;
+    if (!is_upstream_field(how, field.name)) continue;
     if (++count > kUpstreamFieldsMax) return Kept::too_many;
-    if (!store.add(name.view(), field.value)) return Kept::no_memory;
+    // HTTP/2 wants lower case; no name on the lists is longer.
+    std::array<char, 64> name;
+    const auto* const end =
+        std::transform(field.name.begin(), field.name.end(), name.begin(), lower);
+    if (!store.add({name.data(), end}, field.value)) return Kept::no_memory;
   }
   return Kept::all;
 }
@@ -131,17 +136,15 @@ void list_upstream_fields(const FieldStore& store, const UpstreamFields& how,
   }
 }
 
-bool is_downstream_field(errors::Provider provider, std::string_view any_case) {
-  const LoweredName lowered(any_case);
-  const std::string_view name = lowered.view();
-  if (is_in(kDownCommon, name)) return true;
+bool is_downstream_field(errors::Provider provider, std::string_view name) {
+  if (kDownCommon.has(name)) return true;
   switch (provider) {
     case errors::Provider::openai:
-      return begins_with(name, kDownOpenaiFamily) || is_in(kDownOpenai, name);
+      return begins_with(name, kDownOpenaiFamily) || kDownOpenai.has(name);
     case errors::Provider::gemini:
-      return is_in(kDownGemini, name);
+      return kDownGemini.has(name);
     case errors::Provider::anthropic:
-      return is_in(kDownAnthropic, name) ||
+      return kDownAnthropic.has(name) ||
              std::any_of(kDownAnthropicFamilies.begin(), kDownAnthropicFamilies.end(),
                          [name](std::string_view family) { return begins_with(name, family); });
   }
