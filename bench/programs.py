@@ -132,7 +132,7 @@ class Origin:
         if self.kind != "flexsim":
             return None
         context = ssl.create_default_context(cafile=str(self.ca_file))
-        url = f"https://localhost:{self.port}/flexsim/report"
+        url = f"https://localhost:{self.port}/flexsim/report?records=10000"
         with urllib.request.urlopen(url, context=context, timeout=10) as answer:
             return json.load(answer)
 

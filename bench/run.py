@@ -195,9 +195,10 @@ class Bench:
     def cancel_times(self):
         """CLOCK_MONOTONIC nanoseconds at which the origin saw a stream reset or cut by its peer."""
         try:
-            return [cancel["monotonic_ns"] for cancel in self.origin.report()["cancels"]]
+            return [record["end_ns"] for record in self.origin.report()["records"]
+                    if record["end"] in ("cancelled", "connection_closed")]
         except (KeyError, TypeError):
-            raise BenchError("flexsim's report has no cancels with monotonic_ns") from None
+            raise BenchError("flexsim's report has no records of cancels") from None
 
 
 def match_aborts(aborts, cancels):
