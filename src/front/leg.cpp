@@ -161,8 +161,9 @@ void Leg::frame(const sse::Frame& frame) {
   // one. After the terminal event nothing can go wrong any more.
   if (!frame.terminated && !signal_.ended()) return;
   part_open_ = false;
-  if (frame.in_parts) {
+  if (frame.in_parts || passes_by_name(frame)) {
     progressed_ = true;
+    facts_.note_passing();
   } else if (frame.has_data && frame.terminated) {
     judge(surface::read_event(frame.event, frame.data));
   }
@@ -171,6 +172,13 @@ void Leg::frame(const sse::Frame& frame) {
   } else if (mode_ == Mode::judging && exchange_.wants_stream()) {
     hold(frame.raw);
   }
+}
+
+// passes_by_name: once it is decided who answers, an event whose name says that nothing ends with it
+// is relayed without a look at its data.
+bool Leg::passes_by_name(const sse::Frame& frame) const {
+  return mode_ == Mode::relaying && !frame.event.empty() && frame.has_data &&
+         surface::kind_of(frame.event) == surface::EventKind::progress;
 }
 
 // judge takes in what an event says, whether or not it is still needed for the race.

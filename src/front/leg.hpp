@@ -114,6 +114,7 @@ class Leg final : public origin::AttemptHandler, private sse::Sink {
 
   void on_stream_bytes(std::string_view bytes);
   void on_plain_bytes(std::string_view bytes);
+  bool passes_by_name(const sse::Frame& frame) const;
   void judge(const surface::Event& event);
   void on_terminal(const surface::Event& event);
   void report_judgement();

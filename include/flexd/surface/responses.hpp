@@ -85,6 +85,10 @@ class StreamFacts {
  public:
   // note looks at an event. Deltas cost one short walk to their sequence number.
   void note(const Event& event);
+  // note_passing counts an event that was not looked at: they are numbered without gaps.
+  void note_passing() {
+    if (next_sequence_number_ != 0) ++next_sequence_number_;
+  }
   // note_object looks at a whole response object: the body of an answer that is not a stream.
   void note_object(std::string_view object);
 
