@@ -72,11 +72,11 @@ void ClientConnection::drain() {
 }
 
 void ClientConnection::cut() {
-  if (state_ != State::closing) {
-    close();
-  } else {
-    worker_.reactor().abort(socket_);  // it has had its time to read the last bytes
-  }
+  if (state_ != State::closing) close();
+}
+
+void ClientConnection::abort_if_closing() {
+  if (state_ == State::closing) worker_.reactor().abort(socket_);
 }
 
 void ClientConnection::on_data(std::string_view bytes) {

@@ -38,6 +38,8 @@ class ClientConnection final : public io::SocketHandler, public ClientStream {
   void drain();
   // cut closes the connection whatever it is doing; its exchange has been cut already.
   void cut();
+  // abort_if_closing ends the wait for a caller that has had its time to read the last bytes.
+  void abort_if_closing();
 
   // SocketHandler
   void on_data(std::string_view bytes) override;

@@ -174,8 +174,8 @@ void Leg::frame(const sse::Frame& frame) {
   }
 }
 
-// passes_by_name: once it is decided who answers, an event whose name says that nothing ends with it
-// is relayed without a look at its data.
+// passes_by_name: once it is decided who answers, an event whose name says that nothing ends with
+// it is relayed without a look at its data.
 bool Leg::passes_by_name(const sse::Frame& frame) const {
   return mode_ == Mode::relaying && !frame.event.empty() && frame.has_data &&
          surface::kind_of(frame.event) == surface::EventKind::progress;

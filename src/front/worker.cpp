@@ -147,6 +147,8 @@ void WorkerCore::drain() {
 
 void WorkerCore::cut() {
   drain();
+  connections_.for_each(
+      [](SlabHandle /*handle*/, ClientConnection& connection) { connection.abort_if_closing(); });
   exchanges_.for_each([](SlabHandle /*handle*/, Exchange& exchange) { exchange.cut(); });
   connections_.for_each(
       [](SlabHandle /*handle*/, ClientConnection& connection) { connection.cut(); });
