@@ -158,6 +158,9 @@ void add_operation(CLI::App& app, Settings& settings, std::string& level, std::s
   app.add_flag("--yield-each-turn", settings.yield_each_turn)->group("");
 }
 
+// kDocUrlBaseBytesMax is what an error has room for (errors/render.hpp).
+constexpr size_t kDocUrlBaseBytesMax = 256;
+
 struct Words {
   std::string workers = "auto";
   std::string race = "overlap";
@@ -190,6 +193,9 @@ Result<void> apply_words(const Words& words, Settings& settings) {
   }
   if (words.format == "json") settings.log_format = LogShape::json;
   if (words.format == "text") settings.log_format = LogShape::text;
+  if (settings.doc_url_base.size() > kDocUrlBaseBytesMax) {
+    return fail_with("--doc-url-base: longer than 256 bytes");
+  }
   for (const auto& [flag, value] : {std::pair{"--connect-timeout", settings.connect_timeout_ns},
                                     {"--first-byte-timeout", settings.first_byte_timeout_ns},
                                     {"--idle-timeout", settings.idle_timeout_ns},

@@ -166,6 +166,7 @@ std::string_view ClientConnection::process_head(std::string_view bytes) {
 }
 
 void ClientConnection::refuse_head(http::H1Verdict verdict) {
+  count_protocol_error();
   keep_alive_ = false;
   version_ = http::Version::h1_1;
   framing_ = http::Framing::until_close;  // where the message ends is unknown
@@ -226,6 +227,7 @@ std::string_view ClientConnection::process_body(std::string_view bytes) {
   } else {
     const http::ChunkEvent event = chunks_.next(bytes);
     if (event.kind == http::ChunkEvent::Kind::refused) {
+      count_protocol_error();
       keep_alive_ = false;
       framing_ = http::Framing::until_close;
       if (exchange_ != nullptr) {
@@ -260,6 +262,10 @@ void ClientConnection::note_body_progress(size_t count) {
   if (body_progress_bytes_ < kBodyProgressBytes) return;
   body_progress_bytes_ = 0;
   arm(worker_.settings().body_timeout_ns);
+}
+
+void ClientConnection::count_protocol_error() {
+  worker_.metrics().add(metrics::Counter::protocol_errors, metrics::at(metrics::Side::client));
 }
 
 // request_complete: the last byte of the request is in.

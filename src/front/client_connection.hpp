@@ -76,6 +76,7 @@ class ClientConnection final : public io::SocketHandler, public ClientStream {
   std::string_view process_body(std::string_view bytes);
   void begin_request(const http::RequestHead& head);
   void refuse_head(http::H1Verdict verdict);
+  void count_protocol_error();
   void request_complete();
   void next_request();
   void keep_input(std::string_view bytes);

@@ -216,6 +216,9 @@ void Exchange::on_leg_started(Leg& leg) {
 }
 
 void Exchange::on_leg_lost(Leg& leg, race::Loss loss, bool answered) {
+  if (leg.last_failure() == origin::FailureKind::protocol) {
+    worker_.metrics().add(metrics::Counter::protocol_errors, metrics::at(metrics::Side::origin));
+  }
   const bool refused = loss == race::Loss::capacity || loss == race::Loss::upstream_error ||
                        loss == race::Loss::conversation_locked;
   count_attempt(leg, loss == race::Loss::never_processed ? metrics::AttemptResult::never_processed

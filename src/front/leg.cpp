@@ -51,6 +51,7 @@ void Leg::start(origin::Pool& pool, const origin::AttemptRequest& request, bool 
   facts_ = {};
   judgement_ = Judgement::none;
   status_ = final_status_ = 0;
+  last_failure_ = origin::FailureKind::reset;
   withheld_bytes_ = 0;
   streamed_ = streamed;
   is_stream_ = is_json_ = has_length_ = ended_ = failed_ = false;

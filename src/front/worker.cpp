@@ -237,6 +237,9 @@ void Worker::publish_gauges() {
   metrics.set(Gauge::block_bytes_in_use, count(blocks.in_use_bytes()));
   metrics.set(Gauge::block_bytes_budget, count(blocks.budget_bytes()));
   metrics.set(Gauge::block_system_takes, count(blocks.system_takes()));
+  const uint64_t dropped = core.log_.ring().dropped();
+  metrics.add(metrics::Counter::log_lines_dropped, dropped - core.dropped_told_);
+  core.dropped_told_ = dropped;
   for (const auto& pool : core.pools_) {
     if (pool == nullptr) continue;
     metrics.set(Gauge::origin_connections, metrics::at(pool->provider()),

@@ -82,6 +82,7 @@ class WorkerCore final : public io::AcceptHandler, public io::MailHandler {
   std::vector<SlabHandle> dead_connections_;
   std::array<char, 32> date_;
   uint64_t date_s_ = 0;
+  uint64_t dropped_told_ = 0;  // log lines, as far as they are in the metrics
   bool draining_ = false;
   Fault fault_ = Fault::none;
   void (*on_drained_)(void*) = nullptr;

@@ -53,6 +53,7 @@ void Attempt::on_closed(http::h2::Reset reset) {
       return;
     case ResetKind::refused:
       failure.never_processed = true;
+      pool_->count_refused();
       break;
     case ResetKind::reset:
       break;

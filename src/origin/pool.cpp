@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "connection.hpp"
+#include "flexd/metrics/core.hpp"
 
 namespace flexd::origin {
 
@@ -57,6 +58,12 @@ void Pool::doom(Attempt& attempt) {
   doomed_.push(attempt);
   attempt.stream_ = -1;
   reactor_.timers().set(timer_, reactor_.now_ns());
+}
+
+void Pool::count_refused() {
+  if (auto* metrics = reactor_.metrics()) {
+    metrics->add(metrics::Counter::origin_refused_streams, metrics::at(provider_));
+  }
 }
 
 void Pool::forget(Attempt& attempt) {

@@ -120,7 +120,6 @@ enum class Counter : uint8_t {
   system_calls,
   timers_fired,
   mail_dropped,
-  log_lines,
   log_lines_dropped,
 };
 // Gauge names a value that goes up and down; a scrape shows the sum over workers.
@@ -133,7 +132,6 @@ enum class Gauge : uint8_t {
   block_bytes_in_use,
   block_bytes_budget,
   block_system_takes,
-  receive_buffers_in_use,
   timers_set,
 };
 // Histogram names a distribution of times.
@@ -210,7 +208,6 @@ inline constexpr std::array<Family, kCounterCount> kCounters = {{
     {"system_calls_total", "Entries into the kernel by the event loops."},
     {"timers_fired_total", "Timers that fired."},
     {"mail_dropped_total", "Messages between threads that found the mailbox full."},
-    {"log_lines_total", "Log lines written."},
     {"log_lines_dropped_total", "Log lines dropped because the writer was behind."},
 }};
 
@@ -223,7 +220,6 @@ inline constexpr std::array<Family, kGaugeCount> kGauges = {{
     {"block_bytes_in_use", "Bytes lent out by the block pools."},
     {"block_bytes_budget", "Bytes the block pools may lend out."},
     {"block_system_takes", "Blocks fetched from the system; constant once warm."},
-    {"receive_buffers_in_use", "Receive buffers not yet given back to the kernel."},
     {"timers_set", "Timers waiting."},
 }};
 

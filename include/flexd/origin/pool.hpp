@@ -94,6 +94,7 @@ class Pool {
   // For attempts.
   void add(Attempt& attempt);
   void forget(Attempt& attempt);
+  void count_refused();
   // For connections: ready to take attempts (again); closed for good; and, while it was still being
   // opened, why it could not be.
   void on_room();
