@@ -11,6 +11,8 @@
 #include <fstream>
 #include <sstream>
 #include <thread>
+#include <utility>
+#include <vector>
 
 #include "flexd/account/key.hpp"
 #include "flexd/crypto/bytes.hpp"
@@ -31,6 +33,29 @@ std::string environment(const char* name) {
   const char* const value = std::getenv(name);
   return value == nullptr ? std::string() : std::string(value);
 }
+
+// Probe is a socket that holds an address for a moment.
+class Probe {
+ public:
+  Probe() = default;
+  ~Probe() {
+    if (fd_ >= 0) ::close(fd_);
+  }
+  Probe(const Probe&) = delete;
+  Probe& operator=(const Probe&) = delete;
+
+  // bind_to is true if the address is free, or is no port of its own; else errno says why.
+  bool bind_to(const io::Address& address) {
+    if (address.family() == AF_UNIX || address.port() == 0) return true;
+    fd_ = socket(address.family(), SOCK_STREAM | SOCK_CLOEXEC, 0);
+    const int one = 1;
+    return fd_ >= 0 && setsockopt(fd_, SOL_SOCKET, SO_REUSEADDR, &one, sizeof one) == 0 &&
+           bind(fd_, address.data(), address.size()) == 0;
+  }
+
+ private:
+  int fd_ = -1;
+};
 
 LogFormat log_format(config::LogShape shape) {
   if (shape == config::LogShape::automatic) {
@@ -120,7 +145,11 @@ Result<void> Process::prepare_keys() {
     return fail_with("--dev: set OPENAI_API_KEY (or GEMINI_API_KEY, ANTHROPIC_API_KEY) first");
   }
   for (const std::string* key : {&openai, &gemini, &anthropic}) {
-    if (!http::is_valid_value(*key)) return fail_with("--dev: a provider key has odd characters");
+    if (!http::is_valid_value(*key)) {
+      return fail_with(
+          "--dev: a provider key in the environment holds a control character; often "
+          "it is the newline at its end");
+    }
   }
   dev_key_ = std::string(account::generate_key(account::KeyKind::inference).reveal());
   const uint32_t rate = settings_.org_requests_per_second;
@@ -152,17 +181,18 @@ Result<void> Process::start() {
 // check_ports_free binds each address once without sharing it: SO_REUSEPORT would let a second
 // gateway of the same user take half of the first one's callers without a word.
 Result<void> Process::check_ports_free() const {
-  for (const io::Address& address : addresses_) {
-    if (address.family() == AF_UNIX || address.port() == 0) continue;
-    const int fd = socket(address.family(), SOCK_STREAM | SOCK_CLOEXEC, 0);
-    if (fd < 0) return fail_with("--listen: no socket is to be had");
-    const int one = 1;
-    setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof one);
-    const int bound = bind(fd, address.data(), address.size());
-    const int error = errno;
-    ::close(fd);
-    if (bound != 0) {
-      return fail_with("--listen " + address.to_string() + ": " + std::strerror(error));
+  std::vector<std::pair<const char*, io::Address>> wanted;
+  for (const io::Address& address : addresses_) wanted.emplace_back("--listen ", address);
+  if (!settings_.admin_listen.empty()) wanted.emplace_back("--admin-listen ", admin_address_);
+  for (size_t i = 0; i < wanted.size(); ++i) {
+    const auto& [flag, address] = wanted[i];
+    for (size_t before = 0; before < i; ++before) {
+      if (address.port() != 0 && wanted[before].second == address) {
+        return fail_with(flag + address.to_string() + ": this address is given twice");
+      }
+    }
+    if (!Probe().bind_to(address)) {
+      return fail_with(flag + address.to_string() + ": " + std::strerror(errno));
     }
   }
   return {};

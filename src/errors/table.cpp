@@ -20,8 +20,7 @@ constexpr std::array<Row, kCodeCount> kRows = {{
     {missing_api_key, "missing_api_key", 401, kNoParam, "", false, 0, true, request,
      "This request carries no API key, or its Authorization header is not one Bearer token. Send "
      "the key of your organization with every request, for example `Authorization: Bearer "
-     "flex_live_...`. On /v1/messages `x-api-key` is read too, on /v1/interactions "
-     "`x-goog-api-key`, but only when Authorization is absent.", ""},
+     "flex_live_...`.", ""},
     {invalid_api_key, "invalid_api_key", 401, kNoParam, "", false, 0, true, request,
      "The API key was not accepted. A key is `flex_live_`, 24 lowercase hex digits and a checksum "
      "of 6 more, without spaces; this one either is not written that way, or nobody holds it: it "
@@ -54,15 +53,15 @@ constexpr std::array<Row, kCodeCount> kRows = {{
      "The prepaid credit of your organization is spent. Add credit; the same key works again a "
      "moment after.", ""},
     {no_byok_key, "no_byok_key", 400, kNoParam, "", false, 0, true, request,
-     "The model runs at OpenAI, but your organization has no OpenAI key stored here, or the stored "
-     "one cannot be read. Have your operator store a provider key for OpenAI, or name a model of a "
-     "provider whose key is stored.", ""},
+     "The model runs at OpenAI, but your organization has no OpenAI key here, or the one it has "
+     "cannot be read. Have your operator add a provider key for OpenAI (with --dev: OPENAI_API_KEY "
+     "in the environment), or name a model of a provider whose key is there.", ""},
     {no_gemini_key, "no_gemini_key", 400, kNoParam, "", false, 0, true, request,
-     "A gemini-* model runs at Google, but your organization has no Gemini key stored here, or the "
-     "stored one cannot be read. Have your operator store a provider key for Gemini.", ""},
+     "A gemini-* model runs at Google, but your organization has no Gemini key here, or the one it "
+     "has cannot be read. Have your operator add a provider key for Gemini.", ""},
     {no_anthropic_key, "no_anthropic_key", 400, kNoParam, "", false, 0, true, request,
-     "A claude-* model runs at Anthropic, but your organization has no Anthropic key stored here, "
-     "or the stored one cannot be read. Have your operator store a provider key for Anthropic.",
+     "A claude-* model runs at Anthropic, but your organization has no Anthropic key here, or the "
+     "one it has cannot be read. Have your operator add a provider key for Anthropic.",
      ""},
 
     {request_too_large, "request_too_large", 413, kNoParam, "", false, 0, true, request,
@@ -131,7 +130,7 @@ constexpr std::array<Row, kCodeCount> kRows = {{
      "you. Set the field `{}`, for example to 1024.", "named in `param`"},
 
     {unknown_url, "unknown_url", 404, kNoParam, "", false, 0, true, request,
-     "There is nothing at this path. The nearest surface is {}: check the path and the base URL of "
+     "This path is not served here. The nearest surface is {}: check the path and the base URL of "
      "your client, which may hold /v1 once too often or not at all.", "POST /v1/responses"},
     {method_not_allowed, "method_not_allowed", 405, kNoParam, "", false, 0, true, request,
      "The path exists, but not for this method. It takes {}; a request to a model is a POST with a "
@@ -157,7 +156,7 @@ constexpr std::array<Row, kCodeCount> kRows = {{
      "with a Content-Length or chunked.", "its method or its transfer coding is unknown"},
     {http_version_not_supported, "http_version_not_supported", 505, kNoParam, "", false, 0, false,
      request,
-     "The request names a version of HTTP that is not spoken here. Use HTTP/1.1 or HTTP/2.", ""},
+     "The request names a version of HTTP that is not spoken here. Use HTTP/1.1.", ""},
 
     {client_closed_request, "client_closed_request", 499, kNoParam, "", false, 0, true, log_only,
      "The client went away before its answer was whole, and all work for it was cancelled. If that "

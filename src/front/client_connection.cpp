@@ -177,7 +177,7 @@ void ClientConnection::refuse_head(http::H1Verdict verdict) {
     close();
     return;
   }
-  exchange_->begin_refused(code_of(http::refusal_of(verdict)));
+  exchange_->begin_refused(code_of(http::refusal_of(verdict)), http::verdict_phrase(verdict));
 }
 
 void ClientConnection::begin_request(const http::RequestHead& head) {
@@ -231,7 +231,8 @@ std::string_view ClientConnection::process_body(std::string_view bytes) {
       keep_alive_ = false;
       framing_ = http::Framing::until_close;
       if (exchange_ != nullptr) {
-        exchange_->on_body_refused(code_of(http::refusal_of(event.verdict)));
+        exchange_->on_body_refused(code_of(http::refusal_of(event.verdict)),
+                                   http::verdict_phrase(event.verdict));
       } else {
         close();
       }

@@ -39,9 +39,9 @@ void Exchange::begin(const http::RequestHead& head) {
   if (kept == Kept::no_memory) fail(errors::Code::service_unavailable);
 }
 
-void Exchange::begin_refused(errors::Code code) {
+void Exchange::begin_refused(errors::Code code, std::string_view detail) {
   make_request_id({});
-  fail(code);
+  fail(errors::Error{.code = code, .detail = detail});
 }
 
 void Exchange::on_body(std::string_view bytes) {
@@ -65,9 +65,9 @@ void Exchange::on_body_end() {
   route();
 }
 
-void Exchange::on_body_refused(errors::Code code) {
+void Exchange::on_body_refused(errors::Code code, std::string_view detail) {
   if (state_ == State::receiving) {
-    fail(code);
+    fail(errors::Error{.code = code, .detail = detail});
   } else {
     // The answer went out before the body turned bad: there is nothing left to say.
     on_client_gone();

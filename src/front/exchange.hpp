@@ -53,13 +53,13 @@ class Exchange {
 
   // begin judges a request head. Afterwards either the answer is out or the body is wanted.
   void begin(const http::RequestHead& head);
-  // begin_refused answers a request whose head could not be read.
-  void begin_refused(errors::Code code);
+  // begin_refused answers a request whose head could not be read. `detail` (static) says why.
+  void begin_refused(errors::Code code, std::string_view detail = {});
   // on_body takes the next bytes of the body, on_body_end says that it is whole, on_body_refused
   // that its framing is broken or its sender too slow.
   void on_body(std::string_view bytes);
   void on_body_end();
-  void on_body_refused(errors::Code code);
+  void on_body_refused(errors::Code code, std::string_view detail = {});
   // on_client_gone: the caller left. The ClientStream is not used again.
   void on_client_gone();
   // on_drained: the caller has read what was waiting for it.

@@ -93,4 +93,50 @@ std::string_view verdict_name(H1Verdict verdict) {
   return kNames[static_cast<size_t>(verdict)];
 }
 
+std::string_view verdict_phrase(H1Verdict verdict) {
+  switch (verdict) {
+    case H1Verdict::method_invalid:
+    case H1Verdict::line_space:
+    case H1Verdict::version_invalid:
+      return "its request line is not `METHOD /path HTTP/1.1`";
+    case H1Verdict::method_refused:
+      return "CONNECT and TRACE are refused";
+    case H1Verdict::target_invalid:
+    case H1Verdict::target_star:
+      return "its target is not a path of visible ASCII";
+    case H1Verdict::target_host_differs:
+      return "its target names another host than its Host field";
+    case H1Verdict::bare_cr:
+    case H1Verdict::bare_lf:
+      return "a line does not end in CR LF";
+    case H1Verdict::line_folded:
+      return "a field line begins with white space";
+    case H1Verdict::name_invalid:
+    case H1Verdict::name_empty:
+    case H1Verdict::space_before_colon:
+      return "a field name is empty or has a character it may not have";
+    case H1Verdict::name_underscore:
+      return "a field name has an underscore";
+    case H1Verdict::value_invalid:
+      return "a field value has a control character";
+    case H1Verdict::host_missing:
+      return "it has no Host field";
+    case H1Verdict::host_repeated:
+      return "it has more than one Host field";
+    case H1Verdict::host_invalid:
+      return "its Host field is not a host and a port";
+    case H1Verdict::length_invalid:
+    case H1Verdict::length_repeated:
+      return "its Content-Length is not one number";
+    case H1Verdict::coding_repeated:
+    case H1Verdict::coding_in_http10:
+      return "its Transfer-Encoding is repeated, or in HTTP/1.0";
+    case H1Verdict::coding_with_length:
+      return "it has both Content-Length and Transfer-Encoding";
+    default:
+      return verdict >= H1Verdict::chunk_size_invalid ? "its chunked body is ill-formed"
+                                                      : std::string_view();
+  }
+}
+
 }  // namespace flexd::http

@@ -320,7 +320,17 @@ class StartUp(ServiceCase):
     def test_port_of_another_flexd(self):
         other = self.flexd()
         self.assert_refused(["--dev", "--listen", "%s:%d" % other.address], "--listen")
+        self.assert_refused(["--dev", "--listen", "127.0.0.1:0", "--admin-listen",
+                             "%s:%d" % other.address], "--admin-listen")
         self.assertEqual(other.post(GOOD).status, 200)
+
+    def test_one_address_twice(self):
+        with socket.socket() as free:
+            free.bind(("127.0.0.1", 0))
+            address = "127.0.0.1:%d" % free.getsockname()[1]
+        self.assert_refused(["--dev", "--listen", address, "--listen", address], "--listen")
+        self.assert_refused(["--dev", "--listen", address, "--admin-listen", address],
+                            "--admin-listen")
 
     def test_check_config_help_and_version(self):
         for flags, pattern in [(["--dev", "--check-config"], "good"), (["--help"], "--listen"),

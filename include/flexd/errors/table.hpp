@@ -69,7 +69,7 @@ enum class Code : uint8_t {
 };
 inline constexpr size_t kCodeCount = static_cast<size_t>(Code::service_unavailable) + 1;
 
-// Type is error.type. It follows from status and code (CONTRACT: payment_required alone is
+// Type is error.type. It follows from status and code (payment_required alone is
 // billing).
 enum class Type : uint8_t {
   invalid_request_error,

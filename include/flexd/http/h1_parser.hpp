@@ -91,6 +91,9 @@ enum class H1Refusal : uint8_t {
 [[nodiscard]] H1Refusal refusal_of(H1Verdict verdict);
 // status_of returns the status code of a refusal.
 [[nodiscard]] unsigned status_of(H1Refusal refusal);
+// verdict_phrase says of a refusal that is a malformed_request what is wrong, as a part of a
+// sentence for the sender, at most 64 bytes.
+[[nodiscard]] std::string_view verdict_phrase(H1Verdict verdict);
 // verdict_name is the enumerator's name, for logs and tests.
 [[nodiscard]] std::string_view verdict_name(H1Verdict verdict);
 
