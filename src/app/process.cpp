@@ -328,10 +328,14 @@ void Process::on_timer() {
 void Process::on_mail(const io::Mail& mail) {
   switch (static_cast<ControlMail>(mail.kind)) {
     case ControlMail::drained:
-      if (undrained_ > 0 && --undrained_ == 0) stop();
+      if (undrained_ == 0) return;
+      undrained_--;
+      if (undrained_ == 0) stop();
       return;
     case ControlMail::published:
-      if (unpublished_ > 0 && --unpublished_ == 0) finish_metrics_pages();
+      if (unpublished_ == 0) return;
+      unpublished_--;
+      if (unpublished_ == 0) finish_metrics_pages();
       return;
     case ControlMail::ended:
       if (--running_ == 0) control_->stop();
@@ -352,6 +356,7 @@ void Process::finish_metrics_pages() {
   page_timer_.cancel();
   unpublished_ = 0;
   std::vector<const metrics::Core*> cores;
+  cores.reserve(workers_.size());
   for (const auto& worker : workers_) cores.push_back(&worker->metrics());
   std::string page;
   metrics::write_text(cores, FLEXD_VERSION, page);

@@ -114,8 +114,8 @@ void WorkerThread::run() {
   }
   // Whoever still holds on now holds on to a process that ends.
   if (!is_over()) {
-    static_cast<void>(worker_.release());
-    static_cast<void>(reactor_.release());
+    left_worker_ = worker_.release();
+    left_reactor_ = reactor_.release();
     return;
   }
   worker_.reset();

@@ -63,6 +63,9 @@ class WorkerThread {
   // mailbox_ stays when a reactor is left to the end of the process.
   io::Reactor* mailbox_ = nullptr;
   std::unique_ptr<front::Worker> worker_;
+  // What could not be ended in time is left to the end of the process, and reachable from here.
+  front::Worker* left_worker_ = nullptr;
+  io::Reactor* left_reactor_ = nullptr;
   std::thread thread_;
   // 0 while it is being set up, 1 once it accepts, 2 if it could not.
   std::atomic<int> state_{0};

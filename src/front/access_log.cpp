@@ -17,8 +17,10 @@ std::string_view write_ip(const io::Address& address, std::array<char, INET6_ADD
   return text == nullptr ? std::string_view() : std::string_view(text);
 }
 
+// milliseconds keeps three decimals: the log has microseconds.
 double milliseconds(uint64_t ns) {
-  return static_cast<double>(ns / 1000) / 1000.0;
+  const uint64_t microseconds = ns / 1000;
+  return static_cast<double>(microseconds) / 1000.0;
 }
 
 }  // namespace

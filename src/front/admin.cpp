@@ -56,7 +56,6 @@ class AdminConnection final : public io::SocketHandler {
 
   void answer(const Answer& answer) {
     if (closing_) return;
-    const std::string length = std::to_string(answer.body.size());
     std::vector<http::Field> fields = {{"content-type", answer.type},
                                        {"cache-control", "no-store"}};
     if (!answer.allow.empty()) fields.push_back({"allow", answer.allow});
