@@ -182,6 +182,7 @@ Result<void> Process::start() {
 // gateway of the same user take half of the first one's callers without a word.
 Result<void> Process::check_ports_free() const {
   std::vector<std::pair<const char*, io::Address>> wanted;
+  wanted.reserve(addresses_.size() + 1);
   for (const io::Address& address : addresses_) wanted.emplace_back("--listen ", address);
   if (!settings_.admin_listen.empty()) wanted.emplace_back("--admin-listen ", admin_address_);
   for (size_t i = 0; i < wanted.size(); ++i) {
