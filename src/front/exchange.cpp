@@ -98,9 +98,9 @@ void Exchange::cut() {
     return;
   }
   if (state_ == State::answering) {
-    ClientStream* const client = client_;
-    on_client_gone();
-    client->abort_answer();
+    // It is flexd that breaks the answer off, not the caller.
+    error_code_ = errors::row(errors::Code::service_unavailable).name;
+    abort_answer(metrics::Outcome::stream_failed);
     return;
   }
   fail(errors::Error{.code = errors::Code::service_unavailable,
