@@ -162,7 +162,7 @@ void LogLine::put_escaped(std::string_view text, bool quoted) {
 bool LogLine::put_thousandths(double value) {
   constexpr double kMax = 1e12;
   if (!(value >= 0 && value < kMax)) return false;
-  const auto thousandths = static_cast<uint64_t>(value * 1000 + 0.5);
+  const auto thousandths = static_cast<uint64_t>(std::llround(value * 1000));
   if (static_cast<double>(thousandths) / 1000 != value) return false;
   put(DecimalText(thousandths / 1000).view());
   uint64_t rest = thousandths % 1000;
