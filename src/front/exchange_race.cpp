@@ -101,7 +101,7 @@ origin::AttemptRequest Exchange::attempt_request(race::Tier tier) {
   const UpstreamFields how = upstream_how();
   upstream_list_.clear();
   list_upstream_fields(upstream_fields_, how, upstream_list_);
-  return {.path = "/v1/responses",
+  return {.path = worker_.path(provider()),
           .fields = &upstream_list_,
           .body = SplicedReader(body_.view(), splices_[tier == race::Tier::flex ? 0 : 1])};
 }

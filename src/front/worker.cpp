@@ -180,6 +180,8 @@ Result<void> Worker::open_origins() {
     if (!context) return fail(context.error());
     core.tls_ = std::move(*context);
   }
+  core.paths_[static_cast<size_t>(errors::Provider::openai)] =
+      settings.openai.path_prefix + "/v1/responses";
   core.pools_[static_cast<size_t>(errors::Provider::openai)] = std::make_unique<origin::Pool>(
       core.reactor_, core.resources_, core.tls_.get(), errors::Provider::openai,
       pool_options(settings, settings.openai));

@@ -4,6 +4,7 @@
 #include <array>
 #include <cstdint>
 #include <optional>
+#include <string>
 #include <string_view>
 #include <vector>
 
@@ -37,6 +38,10 @@ class WorkerCore final : public io::AcceptHandler, public io::MailHandler {
   Log& log() { return log_; }
   origin::Pool& pool(errors::Provider provider);
   bool serves(errors::Provider provider) const;
+  // path is what a request to the provider names: the prefix of its URL and its API's own path.
+  std::string_view path(errors::Provider provider) const {
+    return paths_[static_cast<size_t>(provider)];
+  }
   race::StandardStarts& standard_starts() { return standard_starts_; }
   // date is the Date field's value (RFC 9110 5.6.7), made once a second.
   std::string_view date();
@@ -75,6 +80,7 @@ class WorkerCore final : public io::AcceptHandler, public io::MailHandler {
   http::h2::Resources resources_;
   std::unique_ptr<tls::ClientContext> tls_;
   std::array<std::unique_ptr<origin::Pool>, errors::kProviderCount> pools_;
+  std::array<std::string, errors::kProviderCount> paths_;
   race::StandardStarts standard_starts_;
   Slab<ClientConnection> connections_;
   Slab<Exchange> exchanges_;

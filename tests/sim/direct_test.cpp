@@ -32,6 +32,15 @@ TEST_CASE("direct: each word has its tier, and the answer comes as it is") {
   }
 }
 
+TEST_CASE("direct: the path of the provider's URL stands before the API's own") {
+  SimOptions options;
+  options.settings.openai.path_prefix = "/behind/a/proxy";
+  Sim sim(options);
+  sim.provider.standard_play.json(200, "{}");
+  CHECK(sim.ask(body(R"("start_within":"default")")).status == 200);
+  CHECK(sim.provider.only("default").path == "/behind/a/proxy/v1/responses");
+}
+
 TEST_CASE("direct: the caller's own stream is kept, and its events are relayed at once") {
   Sim sim;
   Events events("default");

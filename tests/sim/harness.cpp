@@ -72,7 +72,9 @@ Sim::Sim(const SimOptions& chosen)
   const auto checksum = account::key_checksum(kDigits);
   key_.append(checksum.data(), checksum.size());
   options.account.key = key_;
-  options.settings.openai = {config::OriginUrl::Scheme::h2c, options.origin_ip, 80, ""};
+  // The rest of the URL is a test's to choose.
+  options.settings.openai = {config::OriginUrl::Scheme::h2c, options.origin_ip, 80,
+                             options.settings.openai.path_prefix};
   shared.settings = &options.settings;
   shared.flex_models = &flex_models_;
   shared.auth_failures = auth_failures_.get();
