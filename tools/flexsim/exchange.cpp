@@ -17,12 +17,6 @@ constexpr size_t kSliceBytes = size_t{64} << 10U;
 // kWaitingBytesMax is how much of an answer lies in a stream's queue at a time.
 constexpr size_t kWaitingBytesMax = size_t{128} << 10U;
 
-std::string_view key_scenario(std::string_view authorization) {
-  constexpr std::string_view kPrefix = "Bearer sk-flexsim-";
-  return authorization.starts_with(kPrefix) ? authorization.substr(kPrefix.size())
-                                            : std::string_view();
-}
-
 // trace_id is the second part of a traceparent (W3C Trace Context 3.2).
 std::string_view trace_id(std::string_view traceparent) {
   return traceparent.size() >= 35 ? traceparent.substr(3, 32) : std::string_view();
@@ -53,20 +47,38 @@ void Exchange::begin(Protocol& protocol, int32_t stream, uint64_t connection,
   at_ = 0;
   sent_ = body_bytes_ = sequence_ = 0;
   script_.clear();
-  const bool is_post = head.method == http::Method::post;
-  const bool is_get = head.method == http::Method::get;
-  if (head.target == "/v1/responses") {
-    route_ = is_post ? Route::responses : Route::wrong_method;
-  } else if (head.target == "/flexsim/report") {
-    route_ = is_get ? Route::report : Route::wrong_method;
-  } else if (head.target == "/flexsim/reset") {
-    route_ = is_post ? Route::reset : Route::wrong_method;
-  } else {
-    route_ = Route::unknown;
-  }
-  authorization_ = head.fields.value("authorization");
+  take_route(head);
+  credentials_.authorization = head.fields.value("authorization");
+  credentials_.api_key = head.fields.value("x-api-key");
+  credentials_.goog_api_key = head.fields.value("x-goog-api-key");
+  version_ = head.fields.value("anthropic-version");
   trace_ = trace_id(head.fields.value("traceparent"));
   query_ = head.query;
+}
+
+void Exchange::take_route(const http::RequestHead& head) {
+  struct Place {
+    std::string_view path;
+    http::Method method;
+    Route route;
+    Vendor vendor;
+  };
+  constexpr Place kPlaces[] = {
+      {"/v1/responses", http::Method::post, Route::api, Vendor::openai},
+      {"/v1/interactions", http::Method::post, Route::api, Vendor::gemini},
+      {"/v1beta/interactions", http::Method::post, Route::api, Vendor::gemini},
+      {"/v1/messages", http::Method::post, Route::api, Vendor::anthropic},
+      {"/flexsim/report", http::Method::get, Route::report, Vendor::openai},
+      {"/flexsim/reset", http::Method::post, Route::reset, Vendor::openai},
+  };
+  route_ = Route::unknown;
+  record_.vendor = Vendor::openai;
+  for (const Place& place : kPlaces) {
+    if (head.target != place.path) continue;
+    route_ = head.method == place.method ? place.route : Route::wrong_method;
+    record_.vendor = place.vendor;
+  }
+  script_.vendor = record_.vendor;
 }
 
 void Exchange::body(std::string_view bytes) {
@@ -105,8 +117,8 @@ void Exchange::closed(uint32_t code, bool lost) {
 void Exchange::make_script() {
   record_.arrival_ns = server_.reactor().now_ns();
   switch (route_) {
-    case Route::responses:
-      make_responses_script();
+    case Route::api:
+      make_api_script();
       break;
     case Route::report:
       make_report_script();
@@ -118,11 +130,12 @@ void Exchange::make_script() {
                           script_);
       break;
     case Route::unknown:
-      Plays::write_canned(problem_answer({404, "Invalid URL", "", ""}), script_);
+      Plays::write_canned(problem_answer({404, "Invalid URL", "", ""}, record_.vendor), script_);
       break;
     case Route::wrong_method:
-      Plays::write_canned(problem_answer({405, "Method not allowed.", "", "method_not_supported"}),
-                          script_);
+      Plays::write_canned(
+          problem_answer({405, "Method not allowed.", "", "method_not_supported"}, record_.vendor),
+          script_);
       break;
   }
 }
@@ -137,29 +150,36 @@ void Exchange::make_report_script() {
                       script_);
 }
 
-void Exchange::make_responses_script() {
-  const std::string_view body = body_.view();
+void Exchange::make_api_script() {
+  const Vendor vendor = record_.vendor;
   if (too_large_) {
     enter_record(Tier::unset, false, "", trace_);
-    Plays::write_canned(problem_answer({413, "The request is too large.", "", ""}), script_);
+    Plays::write_canned(problem_answer({413, "The request is too large.", "", ""}, vendor),
+                        script_);
     return;
   }
-  const auto refused = authorization_answer(authorization_);
-  const auto facts = read_request(body);
+  const auto refused = authorization_answer(vendor, credentials_);
+  const auto facts = read_request({.vendor = vendor, .body = body_.view(), .version = version_});
   if (refused || !facts) {
     enter_record(facts ? facts->tier : Tier::unset, facts && facts->stream, "", trace_);
-    Plays::write_canned(refused ? *refused : problem_answer(facts.error()), script_);
+    Plays::write_canned(refused ? *refused : problem_answer(facts.error(), vendor), script_);
     return;
   }
-  Scenario scenario =
-      find_scenario(body, key_scenario(authorization_),
-                    server_.simulator().options().default_scenario, facts->tier == Tier::flex);
-  const std::string_view trace = facts->trace.empty() ? trace_ : facts->trace;
-  enter_record(facts->tier, facts->stream, scenario.name, trace);
+  make_answer(*facts);
+}
+
+void Exchange::make_answer(const RequestFacts& facts) {
+  const std::string_view body = body_.view();
+  Scenario scenario = find_scenario(body, key_scenario(facts.vendor, credentials_),
+                                    server_.simulator().options().default_scenario,
+                                    facts.tier == Tier::flex, facts.history.last_user_text());
+  const std::string_view trace = facts.trace.empty() ? trace_ : facts.trace;
+  enter_record(facts.tier, facts.stream, scenario.name, trace);
   if (scenario.kind == Kind::unknown) {
     Plays::write_canned(
         problem_answer({400, "There is no such flexsim scenario: " + std::string(scenario.name), "",
-                        "flexsim_scenario"}),
+                        "flexsim_scenario"},
+                       facts.vendor),
         script_);
     return;
   }
@@ -167,7 +187,7 @@ void Exchange::make_responses_script() {
     const std::hash<std::string_view> hash;
     if (server_.simulator().count_try(hash(body)) > scenario.times) scenario = Scenario{};
   }
-  server_.plays().write(scenario, *facts, server_.next_id(), server_.reactor().unix_ms() / 1000,
+  server_.plays().write(scenario, facts, server_.next_id(), server_.reactor().unix_ms() / 1000,
                         script_);
 }
 
@@ -216,7 +236,7 @@ bool Exchange::play_step(const Step& step) {
         sequence_ = step.b;
       } else {
         keepalive_.clear();
-        keepalive_event(keepalive_, sequence_++);
+        keepalive_event(record_.vendor, keepalive_, sequence_++);
         protocol_->write(record_.stream_id, keepalive_);
       }
       sleep(step.a);
@@ -269,8 +289,12 @@ void Exchange::send_head() {
   io::Reactor& reactor = server_.reactor();
   FieldTexts texts;
   http::FieldList fields;
-  add_fields(script_, texts, {reactor.random_u64(), reactor.random_u64()},
-             reactor.now_ns() - record_.arrival_ns, server_.date(), fields);
+  add_fields(script_, texts,
+             {.random = {reactor.random_u64(), reactor.random_u64()},
+              .elapsed_ns = reactor.now_ns() - record_.arrival_ns,
+              .unix_s = reactor.unix_ms() / 1000,
+              .date = server_.date()},
+             fields);
   std::optional<uint64_t> length;
   if (script_.has_length) length = script_.bytes.size();
   protocol_->respond(record_.stream_id, script_.status, fields, length);

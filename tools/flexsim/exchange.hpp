@@ -8,6 +8,7 @@
 #include <string>
 #include <string_view>
 
+#include "auth.hpp"
 #include "flexd/base/buffer.hpp"
 #include "flexd/base/timer_wheel.hpp"
 #include "flexd/http/message.hpp"
@@ -40,11 +41,13 @@ class Exchange {
   bool is_finished() const { return finished_; }
 
  private:
-  enum class Route : uint8_t { responses, report, reset, unknown, wrong_method };
+  enum class Route : uint8_t { api, report, reset, unknown, wrong_method };
   enum class Waiting : uint8_t { no, timer, room };
 
   void make_script();
-  void make_responses_script();
+  void take_route(const http::RequestHead& head);
+  void make_api_script();
+  void make_answer(const RequestFacts& facts);
   void make_report_script();
   void enter_record(Tier tier, bool stream, std::string_view scenario, std::string_view trace);
   void on_timer();
@@ -71,8 +74,9 @@ class Exchange {
   uint64_t sent_ = 0;  // of a send step
   uint64_t sequence_ = 0;
   uint64_t body_bytes_ = 0;
-  std::string authorization_;
-  std::string trace_;  // the trace id of traceparent
+  Credentials credentials_;
+  std::string version_;  // of anthropic-version
+  std::string trace_;    // the trace id of traceparent
   std::string query_;
   std::string keepalive_;
 };

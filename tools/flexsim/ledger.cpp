@@ -26,8 +26,18 @@ void write_tier(Writer& writer, const TierCounters& tier) {
   writer.end_object();
 }
 
+void write_tiers(Writer& writer, const TierList& tiers) {
+  writer.begin_object();
+  for (size_t i = 0; i < kTiers; i++) {
+    writer.key(tier_name(static_cast<Tier>(i)));
+    write_tier(writer, tiers[i]);
+  }
+  writer.end_object();
+}
+
 void write_record(Writer& writer, const Record& record) {
   writer.begin_object().key("id").integer(record.id);
+  writer.key("provider").string(vendor_name(record.vendor));
   writer.key("tier").string(tier_name(record.tier));
   writer.key("scenario").string(record.scenario.view());
   writer.key("trace").string(record.trace.view());
@@ -45,6 +55,14 @@ void write_record(Writer& writer, const Record& record) {
   writer.key("streams_open").integer(record.streams_open);
   writer.key("body_bytes").integer(record.body_bytes);
   writer.end_object();
+}
+
+void add_tiers(TierList& sums, const TierList& parts) {
+  for (size_t i = 0; i < kTiers; i++) {
+    sums[i].attempts += parts[i].attempts;
+    sums[i].started += parts[i].started;
+    for (size_t j = 0; j < kEndings; j++) sums[i].endings[j] += parts[i].endings[j];
+  }
 }
 
 }  // namespace
@@ -75,10 +93,12 @@ std::string Report::to_json(size_t records_max) const {
   StringSink sink;
   Writer writer(sink);
   writer.begin_object().key("requests").integer(requests);
-  writer.key("tiers").begin_object();
-  for (size_t i = 0; i < kTiers; i++) {
-    writer.key(tier_name(static_cast<Tier>(i)));
-    write_tier(writer, tiers[i]);
+  writer.key("tiers");
+  write_tiers(writer, tiers);
+  writer.key("providers").begin_object();
+  for (size_t i = 0; i < kVendors; i++) {
+    writer.key(vendor_name(static_cast<Vendor>(i)));
+    write_tiers(writer, vendors[i]);
   }
   writer.end_object().key("cancels").integer(cancels);
   writer.key("possible_double_bills").integer(possible_double_bills());
@@ -94,19 +114,26 @@ std::string Report::to_json(size_t records_max) const {
   return std::move(sink.text);
 }
 
+std::array<TierCounters*, 2> Ledger::both_counters(Entry entry) {
+  const auto tier = static_cast<size_t>(entry.tier);
+  return {&totals_.tiers[tier], &totals_.vendors[static_cast<size_t>(entry.vendor)][tier]};
+}
+
 Ledger::Entry Ledger::open(Record record) {
   const Lock lock(mutex_);
   const uint64_t number = count_++;
   record.id = index_ + number * step_;
-  TierCounters& tier = totals_.tiers[static_cast<size_t>(record.tier)];
-  tier.attempts++;
-  tier.endings[static_cast<size_t>(Ending::open)]++;
+  const Entry entry{record.id, record.vendor, record.tier};
+  for (TierCounters* tier : both_counters(entry)) {
+    tier->attempts++;
+    tier->endings[static_cast<size_t>(Ending::open)]++;
+  }
   totals_.requests++;
   totals_.streams_open_max = std::max(totals_.streams_open_max, record.streams_open);
   const size_t at = number % kRecordsMax;
   if (at >= totals_.records.size()) totals_.records.resize(at + 1);
   totals_.records[at] = record;
-  return {record.id, record.tier};
+  return entry;
 }
 
 // find is nullptr for a record that newer ones have replaced.
@@ -127,7 +154,7 @@ void Ledger::head(Entry entry, unsigned status, uint64_t now_ns) {
 void Ledger::started(Entry entry, uint64_t now_ns) {
   const Lock lock(mutex_);
   if (number_of(entry.id) < first_) return;
-  totals_.tiers[static_cast<size_t>(entry.tier)].started++;
+  for (TierCounters* tier : both_counters(entry)) tier->started++;
   if (Record* record = find(entry.id)) record->start_ns = now_ns;
 }
 
@@ -135,9 +162,10 @@ void Ledger::close(Entry entry, Ending ending, uint32_t reset_code, uint64_t bod
                    uint64_t now_ns) {
   const Lock lock(mutex_);
   if (number_of(entry.id) < first_) return;
-  TierCounters& tier = totals_.tiers[static_cast<size_t>(entry.tier)];
-  tier.endings[static_cast<size_t>(Ending::open)]--;
-  tier.endings[static_cast<size_t>(ending)]++;
+  for (TierCounters* tier : both_counters(entry)) {
+    tier->endings[static_cast<size_t>(Ending::open)]--;
+    tier->endings[static_cast<size_t>(ending)]++;
+  }
   if (ending == Ending::cancelled) totals_.cancels++;
   if (Record* record = find(entry.id)) {
     record->ending = ending;
@@ -160,11 +188,8 @@ void Ledger::connection_closed() {
 
 void Ledger::add_to(Report& report) const {
   const Lock lock(mutex_);
-  for (size_t i = 0; i < kTiers; i++) {
-    report.tiers[i].attempts += totals_.tiers[i].attempts;
-    report.tiers[i].started += totals_.tiers[i].started;
-    for (size_t j = 0; j < kEndings; j++) report.tiers[i].endings[j] += totals_.tiers[i].endings[j];
-  }
+  add_tiers(report.tiers, totals_.tiers);
+  for (size_t i = 0; i < kVendors; i++) add_tiers(report.vendors[i], totals_.vendors[i]);
   report.requests += totals_.requests;
   report.cancels += totals_.cancels;
   report.connections += totals_.connections;

@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "request.hpp"
+#include "vendor.hpp"
 
 namespace flexd::flexsim {
 
@@ -47,6 +48,7 @@ class ShortText {
 // Record is one request. Times are of the reactor's clock; 0: it did not happen.
 struct Record {
   uint64_t id = 0;
+  Vendor vendor = Vendor::openai;
   Tier tier = Tier::unset;
   bool stream = false;
   bool is_http2 = false;
@@ -72,12 +74,15 @@ struct TierCounters {
   std::array<uint64_t, kEndings> endings{};  // by Ending; open: so many are under way
 };
 
+using TierList = std::array<TierCounters, kTiers>;
+
 // Report is a copy of everything.
 struct Report {
-  std::array<TierCounters, kTiers> tiers{};
-  uint64_t requests = 0;     // of the Responses API
-  uint64_t cancels = 0;      // RST_STREAM received for requests that were under way
-  uint64_t connections = 0;  // accepted
+  TierList tiers{};                          // of all providers together
+  std::array<TierList, kVendors> vendors{};  // of each
+  uint64_t requests = 0;                     // of the providers' APIs
+  uint64_t cancels = 0;                      // RST_STREAM received for requests that were under way
+  uint64_t connections = 0;                  // accepted
   uint64_t connections_open = 0;
   uint32_t streams_open_max = 0;  // at once on one connection
   uint64_t now_ns = 0;
@@ -98,6 +103,7 @@ class Ledger {
   // Entry names a request in the ledger.
   struct Entry {
     uint64_t id = 0;
+    Vendor vendor = Vendor::openai;
     Tier tier = Tier::unset;
   };
   // open enters a request; its id is given here.
@@ -117,6 +123,8 @@ class Ledger {
   void reset();
 
  private:
+  // both_counters are the counters of an entry: in all, and of its provider.
+  std::array<TierCounters*, 2> both_counters(Entry entry);
   uint64_t number_of(uint64_t id) const { return (id - index_) / step_; }
   Record* find(uint64_t id);
 

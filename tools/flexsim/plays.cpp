@@ -2,14 +2,8 @@
 
 #include <algorithm>
 
-#include "flexd/base/ascii.hpp"
-
 namespace flexd::flexsim {
 namespace {
-
-constexpr std::string_view kPartOpen = ",\"annotations\":[],\"logprobs\":[]}";
-constexpr std::string_view kArguments = R"({\"city\":\"Paris\"})";
-constexpr std::string_view kSummary = "**Thinking** about the request.";
 
 bool is_canned(Kind kind) {
   switch (kind) {
@@ -27,12 +21,6 @@ bool is_canned(Kind kind) {
   }
 }
 
-std::string_view tier_in_answer(const Scenario& scenario, const RequestFacts& facts) {
-  if (!scenario.tier.empty()) return scenario.tier;
-  const bool named = facts.tier == Tier::flex || facts.tier == Tier::priority;
-  return named ? tier_name(facts.tier) : "default";
-}
-
 // The deltas before the one at which an answer breaks off.
 size_t deltas_before_break(const Scenario& scenario, size_t count) {
   if (scenario.kind == Kind::die_mid && scenario.number > 0) {
@@ -43,6 +31,24 @@ size_t deltas_before_break(const Scenario& scenario, size_t count) {
 
 }  // namespace
 
+std::string_view tier_in_answer(const Scenario& scenario, const RequestFacts& facts) {
+  if (!scenario.tier.empty()) return scenario.tier;
+  const bool is_named = facts.tier == Tier::flex || facts.tier == Tier::priority;
+  switch (facts.vendor) {
+    case Vendor::openai:
+      return is_named ? tier_name(facts.tier) : "default";
+    case Vendor::gemini:
+      return is_named ? tier_name(facts.tier) : "standard";
+    case Vendor::anthropic:
+      return facts.tier == Tier::automatic ? "priority" : "standard";
+  }
+  return {};
+}
+
+Plays::Plays() {
+  for (size_t i = 0; i < kVendors; i++) writers_[i] = make_writer(static_cast<Vendor>(i));
+}
+
 void Plays::write_canned(const CannedAnswer& answer, Script& script) {
   script.status = answer.status;
   script.content_type = answer.content_type;
@@ -50,6 +56,7 @@ void Plays::write_canned(const CannedAnswer& answer, Script& script) {
   script.retry_after = answer.retry_after;
   script.retry_after_ms = answer.retry_after_ms;
   script.should_retry = answer.should_retry;
+  script.request_id = answer.request_id;
   script.out_of_requests = answer.out_of_requests;
   script.has_length = true;
   const size_t begin = script.bytes.size();
@@ -64,32 +71,23 @@ void Plays::write(const Scenario& scenario, const RequestFacts& facts, std::stri
   scenario_ = &scenario;
   facts_ = &facts;
   script_ = &script;
-  id_ = id;
-  sent_ = items_ = 0;
-  answer_.clear();
-  output_ = "[]";
-  usage_ = {};
+  writer_ = writers_[static_cast<size_t>(facts.vendor)].get();
+  sent_ = 0;
+  script.service_tier = tier_in_answer(scenario, facts);
   if (scenario.kind == Kind::slow_standard) sleep(scenario.duration_ns);
   sleep(scenario.after_ns);
   if (ends_before_headers()) return;
   if (is_canned(scenario.kind)) {
-    write_canned(error_answer(scenario, facts.model), script);
+    write_canned(error_answer(scenario, facts.model, facts.vendor), script);
     return;
   }
-  const bool is_huge = scenario.kind == Kind::huge_event;
-  const uint64_t bytes = is_huge ? std::max<uint64_t>(scenario.number, 1) : scenario.text_bytes;
-  delta_count_ = is_huge ? 1 : scenario.events == 0 ? 5 : scenario.events;
-  if (bytes > 0) {
-    answer_text(bytes, answer_);
-  } else if (scenario.events > 0) {
-    answer_text(scenario.events * 10, answer_);
-  } else {
-    answer_ = kDefaultText;
-  }
-  usage_.input_tokens = facts.input_bytes / 4 + 1;
-  usage_.output_tokens = answer_.size() / 4 + 1;
-  const uint64_t echo = scenario.kind == Kind::echo ? scenario.number : 0;
-  text_.begin(script.bytes, facts, id, tier_in_answer(scenario, facts), unix_s, echo);
+  answer_.make(scenario, facts);
+  writer_->begin(script.bytes, {.facts = &facts,
+                                .answer = &answer_,
+                                .id = id,
+                                .tier = script.service_tier,
+                                .unix_s = unix_s,
+                                .echo_bytes = scenario.kind == Kind::echo ? scenario.number : 0});
   if (facts.stream && scenario.kind != Kind::early_json) {
     write_stream();
   } else {
@@ -124,36 +122,27 @@ void Plays::write_stream() {
   script_->add(Op::head);
   if (!wait_for_start() || fails_before_start()) return;
   script_->add(Op::started);
-  if (scenario_->kind == Kind::reasoning) reasoning_item();
-  if (scenario_->kind == Kind::tool_call) {
-    tool_call_item();
-  } else if (!message_item()) {
-    return;
-  }
-  finish_stream();
+  if (write_items()) finish_stream();
 }
 
 // wait_for_start writes what comes before the first output; false if nothing will follow.
 bool Plays::wait_for_start() {
   const Kind kind = scenario_->kind;
-  const bool queued = kind == Kind::queue || kind == Kind::queue_forever;
-  const Outcome waiting{.status = queued ? "queued" : "in_progress"};
-  text_.lifecycle("response.created", waiting);
-  if (queued) text_.lifecycle("response.queued", waiting);
+  writer_->open(kind == Kind::queue || kind == Kind::queue_forever);
   if (kind == Kind::queue_forever || kind == Kind::keepalive_only) {
     send();
-    script_->add(Op::keepalives, scenario_->every_ns, text_.sequence());
+    script_->add(Op::keepalives, scenario_->every_ns, writer_->sequence());
     return false;
   }
   if (kind == Kind::queue) {
     uint64_t left_ns = scenario_->duration_ns;
     for (; left_ns > scenario_->every_ns; left_ns -= scenario_->every_ns) {
       sleep(scenario_->every_ns);
-      text_.event("keepalive").end_event();
+      writer_->keepalive();
     }
     sleep(left_ns);
   }
-  text_.lifecycle("response.in_progress", Outcome{});
+  writer_->picked_up();
   if (kind == Kind::start_after) sleep(scenario_->duration_ns);
   send();
   return true;
@@ -162,10 +151,8 @@ bool Plays::wait_for_start() {
 bool Plays::fails_before_start() {
   switch (scenario_->kind) {
     case Kind::failed_before_start:
-      failed_event();
-      return true;
     case Kind::error_event_before:
-      error_event();
+      fail_event();
       return true;
     case Kind::die_before_start:
       die();
@@ -178,81 +165,48 @@ bool Plays::fails_before_start() {
   }
 }
 
-void Plays::reasoning_item() {
-  usage_.reasoning_tokens = 64;
-  usage_.output_tokens += 64;
-  const auto at = [this]() -> ResponseText& {
-    text_.raw(",\"item_id\":\"").item_id("rs_").raw("\",\"output_index\":").number(items_);
-    return text_.raw(",\"summary_index\":0");
-  };
-  text_.event("response.output_item.added").raw(",\"output_index\":").number(items_);
-  text_.raw(",\"item\":{\"id\":\"").item_id("rs_").raw("\",\"type\":\"reasoning\",\"summary\":[]}");
-  text_.end_event();
-  text_.event("response.reasoning_summary_part.added");
-  at().raw(",\"part\":{\"type\":\"summary_text\",\"text\":\"\"}").end_event();
-  text_.event("response.reasoning_summary_text.delta");
-  at().raw(",\"delta\":\"").raw(kSummary).raw("\"").end_event();
-  text_.event("response.reasoning_summary_text.done");
-  at().raw(",\"text\":\"").raw(kSummary).raw("\"").end_event();
-  text_.event("response.reasoning_summary_part.done");
-  at().raw(",\"part\":{\"type\":\"summary_text\",\"text\":\"").raw(kSummary).raw("\"}").end_event();
-  json_output();
-  text_.event("response.output_item.done").raw(",\"output_index\":").number(items_);
-  text_.raw(",\"item\":").raw(item_).end_event();
-  add_item(item_);
-}
-
-void Plays::tool_call_item() {
-  const auto at = [this]() -> ResponseText& {
-    text_.raw(",\"item_id\":\"").item_id("fc_").raw("\",\"output_index\":");
-    return text_.number(items_);
-  };
-  text_.event("response.output_item.added").raw(",\"output_index\":").number(items_);
-  text_.raw(",\"item\":{\"id\":\"").item_id("fc_").raw("\",\"type\":\"function_call\"");
-  text_.raw(",\"status\":\"in_progress\",\"call_id\":\"").item_id("call_");
-  text_.raw("\",\"name\":\"get_weather\",\"arguments\":\"\"}").end_event();
-  constexpr size_t kHalf = 10;  // not inside an escape
-  for (const std::string_view part : {kArguments.substr(0, kHalf), kArguments.substr(kHalf)}) {
-    text_.event("response.function_call_arguments.delta");
-    at().raw(",\"delta\":\"").raw(part).raw("\"").end_event();
+// write_items is false if the answer broke off.
+bool Plays::write_items() {
+  // Only OpenAI has one stream of events for several items at a time.
+  if (answer_.interleaves() && facts_->vendor == Vendor::openai) {
+    write_interleaved();
+    return true;
   }
-  text_.event("response.function_call_arguments.done");
-  at().raw(",\"name\":\"get_weather\",\"arguments\":\"").raw(kArguments).raw("\"").end_event();
-  json_output();
-  text_.event("response.output_item.done").raw(",\"output_index\":").number(items_);
-  text_.raw(",\"item\":").raw(item_).end_event();
-  add_item(item_);
-}
-
-// message_item writes the message; false if the answer broke off.
-bool Plays::message_item() {
-  text_.event("response.output_item.added").raw(",\"output_index\":").number(items_);
-  text_.raw(",\"item\":{\"id\":\"").item_id("msg_").raw("\",\"type\":\"message\",\"status\":");
-  text_.raw("\"in_progress\",\"role\":\"assistant\",\"content\":[]}").end_event();
-  text_.event("response.content_part.added").raw(",\"item_id\":\"").item_id("msg_");
-  text_.raw("\",\"output_index\":").number(items_).raw(",\"content_index\":0,\"part\":{");
-  text_.raw("\"type\":\"output_text\",\"text\":\"\"").raw(kPartOpen).end_event();
-  const size_t break_at = deltas_before_break(*scenario_, delta_count_);
-  for (size_t i = 0; i < delta_count_; i++) {
-    if (i == break_at && break_off()) return false;
-    if (i > 0) sleep(scenario_->gap_ns);
-    text_.event("response.output_text.delta").raw(",\"item_id\":\"").item_id("msg_");
-    text_.raw("\",\"output_index\":").number(items_).raw(",\"content_index\":0,\"delta\":\"");
-    text_.raw(delta(i)).raw("\",\"logprobs\":[]").end_event();
+  for (const Item& item : answer_.items()) {
+    writer_->open_item(item);
+    if (!write_deltas(item)) return false;
+    writer_->close_item(item);
   }
-  if (break_at == delta_count_ && break_off()) return false;
-  close_message(scenario_->kind == Kind::incomplete ? "incomplete" : "completed");
   return true;
+}
+
+void Plays::write_interleaved() {
+  const std::vector<Item>& items = answer_.items();
+  for (const Item& item : items) writer_->open_item(item);
+  for (size_t i = 0; i < answer_.delta_count(items.front()); i++) {
+    for (const Item& item : items) writer_->delta(item, answer_.delta(item, i));
+  }
+  for (const Item& item : items) writer_->close_item(item);
+}
+
+bool Plays::write_deltas(const Item& item) {
+  const size_t count = answer_.delta_count(item);
+  const bool is_text = item.kind == ItemKind::message || item.kind == ItemKind::refusal;
+  const size_t break_at = deltas_before_break(*scenario_, count);
+  for (size_t i = 0; i < count; i++) {
+    if (is_text && i == break_at && break_off()) return false;
+    if (is_text && i > 0) sleep(scenario_->gap_ns);
+    writer_->delta(item, answer_.delta(item, i));
+  }
+  return !is_text || break_at != count || !break_off();
 }
 
 // break_off is called amid the deltas; true if the script ends there.
 bool Plays::break_off() {
   switch (scenario_->kind) {
     case Kind::failed_after_start:
-      failed_event();
-      return true;
     case Kind::error_event_after:
-      error_event();
+      fail_event();
       return true;
     case Kind::die_mid:
       die();
@@ -273,87 +227,20 @@ bool Plays::break_off() {
   }
 }
 
-void Plays::close_message(std::string_view status) {
-  const auto at = [this]() -> ResponseText& {
-    text_.raw(",\"item_id\":\"").item_id("msg_").raw("\",\"output_index\":").number(items_);
-    return text_.raw(",\"content_index\":0");
-  };
-  text_.event("response.output_text.done");
-  at().raw(",\"text\":\"").raw(answer_).raw("\",\"logprobs\":[]").end_event();
-  text_.event("response.content_part.done");
-  at().raw(",\"part\":{\"type\":\"output_text\",\"text\":\"").raw(answer_).raw("\"");
-  text_.raw(kPartOpen).end_event();
-  item_.assign("{\"id\":\"msg_").append(id_).append("\",\"type\":\"message\",\"status\":\"");
-  item_.append(status).append("\",\"role\":\"assistant\",\"content\":[{\"type\":\"output_text\"");
-  item_.append(",\"text\":\"").append(answer_).append("\"").append(kPartOpen).append("]}");
-  text_.event("response.output_item.done").raw(",\"output_index\":").number(items_);
-  text_.raw(",\"item\":").raw(item_).end_event();
-  add_item(item_);
-}
-
 void Plays::finish_stream() {
-  const bool is_cut = scenario_->kind == Kind::incomplete;
-  if (scenario_->kind != Kind::end_without_terminal) {
-    text_.lifecycle(
-        is_cut ? "response.incomplete" : "response.completed",
-        {.status = is_cut ? "incomplete" : "completed", .output = output_, .usage = &usage_});
-  }
+  if (scenario_->kind != Kind::end_without_terminal) writer_->finish();
   send();
   script_->add(Op::finish);
-}
-
-// json_output makes `item_` the reasoning or function call item of the scenario.
-void Plays::json_output() {
-  if (scenario_->kind == Kind::reasoning) {
-    item_.assign("{\"id\":\"rs_").append(id_).append("\",\"type\":\"reasoning\",\"summary\":[");
-    item_.append("{\"type\":\"summary_text\",\"text\":\"").append(kSummary);
-    item_.append("\"}],\"encrypted_content\":null}");
-  } else {
-    item_.assign("{\"id\":\"fc_").append(id_).append("\",\"type\":\"function_call\",\"status\":");
-    item_.append("\"completed\",\"call_id\":\"call_").append(id_);
-    item_.append("\",\"name\":\"get_weather\",\"arguments\":\"").append(kArguments);
-    item_.append("\"}");
-  }
 }
 
 void Plays::write_json() {
   const Kind kind = scenario_->kind;
   if (kind == Kind::start_after || kind == Kind::queue) sleep(scenario_->duration_ns);
-  if (kind == Kind::queue_forever || kind == Kind::keepalive_only) {
-    script_->add(Op::hang);
-    return;
-  }
-  const bool fails = kind == Kind::failed_before_start || kind == Kind::failed_after_start ||
-                     kind == Kind::error_event_before || kind == Kind::error_event_after;
-  if (fails) {
-    const bool is_limit = error_code() == "rate_limit_exceeded";
-    const bool is_flex = error_code() == "flex_unavailable";
-    const Scenario error{
-        .kind = Kind::error, .number = is_limit || is_flex ? 429U : 500U, .word = error_code()};
-    write_canned(error_answer(error, facts_->model), *script_);
-    return;
-  }
-  if (kind == Kind::die_before_start) {
-    die();
-    return;
-  }
-  if (kind == Kind::reasoning || kind == Kind::tool_call) {
-    json_output();
-    add_item(item_);
-  }
-  const bool is_cut = kind == Kind::incomplete;
-  const std::string_view status = is_cut ? "incomplete" : "completed";
-  if (kind != Kind::tool_call) {
-    item_.assign("{\"id\":\"msg_").append(id_).append("\",\"type\":\"message\",\"status\":\"");
-    item_.append(status).append("\",\"role\":\"assistant\",\"content\":[{\"type\":");
-    item_.append("\"output_text\",\"text\":\"").append(answer_).append("\"").append(kPartOpen);
-    item_.append("]}");
-    add_item(item_);
-  }
+  if (fails_without_body()) return;
   script_->content_type = "application/json";
   script_->add(Op::started);
   script_->add(Op::head);
-  text_.object({.status = status, .output = output_, .usage = &usage_});
+  writer_->body();
   const bool is_torn = kind == Kind::die_mid || kind == Kind::stall_mid ||
                        kind == Kind::end_without_terminal || kind == Kind::end_before_start;
   script_->has_length = !is_torn;
@@ -369,28 +256,34 @@ void Plays::write_json() {
   }
 }
 
-std::string_view Plays::error_code() const {
-  return scenario_->word.empty() ? "server_error" : scenario_->word;
-}
-
-void Plays::failed_event() {
-  text_.lifecycle("response.failed",
-                  {.status = "failed", .error_code = error_code(), .output = output_});
-  send();
-  script_->add(Op::finish);
-}
-
-void Plays::error_event() {
-  constexpr std::string_view kMessage = "An error occurred while processing your request.";
-  text_.event("error");
-  if (scenario_->nested) {
-    text_.raw(",\"error\":{\"type\":\"server_error\",\"code\":\"").raw(error_code());
-    text_.raw("\",\"message\":\"").raw(kMessage).raw("\",\"param\":null}");
-  } else {
-    text_.raw(",\"code\":\"").raw(error_code()).raw("\",\"message\":\"").raw(kMessage);
-    text_.raw("\",\"param\":null");
+// fails_without_body writes the scenarios that give a request without `stream` no answer.
+bool Plays::fails_without_body() {
+  switch (scenario_->kind) {
+    case Kind::queue_forever:
+    case Kind::keepalive_only:
+      script_->add(Op::hang);
+      return true;
+    case Kind::failed_before_start:
+    case Kind::failed_after_start:
+    case Kind::error_event_before:
+    case Kind::error_event_after:
+      write_canned(failure_answer(scenario_->word, facts_->model, facts_->vendor), *script_);
+      return true;
+    case Kind::die_before_start:
+      die();
+      return true;
+    default:
+      return false;
   }
-  text_.end_event();
+}
+
+void Plays::fail_event() {
+  const Kind kind = scenario_->kind;
+  if (kind == Kind::failed_before_start || kind == Kind::failed_after_start) {
+    writer_->failed(scenario_->word);
+  } else {
+    writer_->error(scenario_->word, scenario_->nested);
+  }
   send();
   script_->add(Op::finish);
 }
@@ -412,19 +305,6 @@ void Plays::sleep(uint64_t duration_ns) {
 void Plays::send() {
   script_->add_send(sent_);
   sent_ = script_->bytes.size();
-}
-
-void Plays::add_item(std::string_view item) {
-  output_.pop_back();
-  if (items_ > 0) output_ += ',';
-  output_.append(item).append("]");
-  items_++;
-}
-
-std::string_view Plays::delta(size_t index) const {
-  const size_t begin = answer_.size() * index / delta_count_;
-  const size_t end = answer_.size() * (index + 1) / delta_count_;
-  return std::string_view(answer_).substr(begin, end - begin);
 }
 
 }  // namespace flexd::flexsim

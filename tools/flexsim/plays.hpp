@@ -1,15 +1,20 @@
 // plays.hpp: turns a scenario and a request into a script.
 //
-// Plays keeps its buffers from request to request: after warm-up nothing is allocated.
+// Plays knows the order and the time of events and where an answer breaks off; what the events say
+// is the answer's (answer.hpp), and how they are written its provider's writer's
+// (answer_writer.hpp). It keeps its buffers from request to request: after warm-up nearly nothing
+// is allocated.
 #pragma once
 
+#include <array>
 #include <cstdint>
-#include <string>
+#include <memory>
 #include <string_view>
 
+#include "answer.hpp"
+#include "answer_writer.hpp"
 #include "canned.hpp"
 #include "request.hpp"
-#include "response_text.hpp"
 #include "scenario.hpp"
 #include "script.hpp"
 
@@ -21,6 +26,8 @@ inline constexpr uint64_t kRefusedStream = 7;
 
 class Plays {
  public:
+  Plays();
+
   // write fills an empty script. `id` is a hexadecimal text that no other response has.
   void write(const Scenario& scenario, const RequestFacts& facts, std::string_view id,
              uint64_t unix_s, Script& script);
@@ -32,37 +39,29 @@ class Plays {
   void write_stream();
   bool wait_for_start();
   bool fails_before_start();
-  void reasoning_item();
-  void tool_call_item();
-  bool message_item();
+  bool write_items();
+  void write_interleaved();
+  bool write_deltas(const Item& item);
   bool break_off();
-  void close_message(std::string_view status);
   void finish_stream();
   void write_json();
-  void json_output();
-  void failed_event();
-  void error_event();
+  bool fails_without_body();
+  void fail_event();
   void die(uint64_t code = kInternalError);
   void sleep(uint64_t duration_ns);
-  // add_item adds an item to the output of the response object.
-  void add_item(std::string_view item);
-  std::string_view delta(size_t index) const;
-  std::string_view error_code() const;
   // send passes what was written since the last call on to the script.
   void send();
 
+  std::array<std::unique_ptr<AnswerWriter>, kVendors> writers_;
   const Scenario* scenario_ = nullptr;
   const RequestFacts* facts_ = nullptr;
   Script* script_ = nullptr;
-  ResponseText text_;
-  std::string id_;
-  std::string answer_;
-  std::string item_;    // the message as JSON
-  std::string output_;  // the items so far, as a JSON array
-  size_t sent_ = 0;     // of the script's bytes
-  size_t items_ = 0;
-  size_t delta_count_ = 0;
-  Usage usage_;
+  AnswerWriter* writer_ = nullptr;
+  ModelAnswer answer_;
+  size_t sent_ = 0;  // of the script's bytes
 };
+
+// tier_in_answer is the tier that an answer names, in its provider's word.
+[[nodiscard]] std::string_view tier_in_answer(const Scenario& scenario, const RequestFacts& facts);
 
 }  // namespace flexd::flexsim

@@ -1,7 +1,8 @@
-// request.hpp: reads a Responses API request the way the provider does, strictly.
+// request.hpp: reads a request the way its provider does, strictly.
 //
-// Members that the API does not have are refused with 400 unknown_parameter: a gateway that
-// forgets to take out its own is caught by every test.
+// Members that the API does not have are refused with 400: a gateway that forgets to take out its
+// own is caught by every test. So is a conversation that the provider would not take: results
+// without their calls, thoughts that it did not think.
 #pragma once
 
 #include <cstdint>
@@ -9,6 +10,8 @@
 #include <string_view>
 
 #include "flexd/base/result.hpp"
+#include "history.hpp"
+#include "vendor.hpp"
 
 namespace flexd::flexsim {
 
@@ -20,8 +23,10 @@ inline constexpr size_t kTiers = 6;
 
 // RequestFacts views the body; what is missing is the JSON text that the response object shows.
 struct RequestFacts {
+  Vendor vendor = Vendor::openai;
   Tier tier = Tier::unset;
   bool stream = false;
+  std::string_view body;   // all of it
   std::string_view model;  // contents, escaped as sent
   std::string_view instructions = "null";
   std::string_view max_output_tokens = "null";
@@ -39,7 +44,15 @@ struct RequestFacts {
   std::string_view user = "null";
   std::string_view conversation;  // raw JSON, empty if there is none
   std::string_view trace;         // metadata.trace, escaped as sent, or empty
-  size_t input_bytes = 0;         // of the raw text of `input` and `instructions`
+  // input_bytes is what input tokens are counted from. OpenAI: the raw text of `input` and
+  // `instructions`; the others: all texts with their quotes.
+  size_t input_bytes = 0;
+  bool is_stored = true;           // `store` is not false
+  bool wants_json = false;         // a JSON schema, or JSON mode
+  bool wants_thoughts = true;      // Anthropic: `thinking` is on
+  bool wants_thought_text = true;  // and its text is to be shown
+  bool wants_blob = true;          // OpenAI: reasoning.encrypted_content
+  History history;
 };
 
 // Problem is why the provider refuses a request.
@@ -50,7 +63,20 @@ struct Problem {
   std::string_view code;  // empty: null
 };
 
-// read_request checks a body; the facts view it.
-[[nodiscard]] Result<RequestFacts, Problem> read_request(std::string_view body);
+// RequestText is a request as it came.
+struct RequestText {
+  Vendor vendor = Vendor::openai;
+  std::string_view body;
+  std::string_view version;  // of the field anthropic-version
+};
+
+// read_request checks a request; the facts view its body.
+[[nodiscard]] Result<RequestFacts, Problem> read_request(const RequestText& request);
+
+// The readers of the providers, for read_request: `body` is known to be a JSON object.
+[[nodiscard]] Result<RequestFacts, Problem> read_openai_request(std::string_view body);
+[[nodiscard]] Result<RequestFacts, Problem> read_gemini_request(std::string_view body);
+[[nodiscard]] Result<RequestFacts, Problem> read_anthropic_request(std::string_view body,
+                                                                   std::string_view version);
 
 }  // namespace flexd::flexsim

@@ -1,19 +1,8 @@
 #include "response_text.hpp"
 
-#include <algorithm>
-
 #include "flexd/base/ascii.hpp"
 
 namespace flexd::flexsim {
-
-void answer_text(size_t bytes, std::string& out) {
-  constexpr std::string_view kWords = "The quick brown fox jumps over the lazy dog. ";
-  while (bytes > 0) {
-    const size_t part = std::min(bytes, kWords.size());
-    out.append(kWords.substr(0, part));
-    bytes -= part;
-  }
-}
 
 void ResponseText::begin(std::string& out, const RequestFacts& facts, std::string_view id,
                          std::string_view tier, uint64_t created_s, uint64_t echo_bytes) {
@@ -74,14 +63,19 @@ void ResponseText::object(const Outcome& outcome) {
     raw("\",\"message\":\"An error occurred while processing your request.\"}");
   }
   raw(",\"incomplete_details\":");
-  raw(outcome.status == "incomplete" ? "{\"reason\":\"max_output_tokens\"}" : "null");
+  if (outcome.status == "incomplete") {
+    raw("{\"reason\":\"").raw(outcome.reason).raw("\"}");
+  } else {
+    raw("null");
+  }
   raw(before_output_).raw(outcome.output).raw(after_output_);
   if (outcome.usage == nullptr) {
     raw("null");
   } else {
     const Usage& usage = *outcome.usage;
     raw("{\"input_tokens\":").number(usage.input_tokens);
-    raw(",\"input_tokens_details\":{\"cached_tokens\":0,\"cache_write_tokens\":0}");
+    raw(",\"input_tokens_details\":{\"cached_tokens\":").number(usage.cached_tokens);
+    raw(",\"cache_write_tokens\":0}");
     raw(",\"output_tokens\":").number(usage.output_tokens);
     raw(",\"output_tokens_details\":{\"reasoning_tokens\":").number(usage.reasoning_tokens);
     raw("},\"total_tokens\":").number(usage.input_tokens + usage.output_tokens).raw("}");
@@ -115,11 +109,6 @@ ResponseText& ResponseText::item_id(std::string_view prefix) {
 
 void ResponseText::end_event() {
   raw("}\n\n");
-}
-
-void keepalive_event(std::string& out, uint64_t sequence) {
-  out.append("event: keepalive\ndata: {\"type\":\"keepalive\",\"sequence_number\":");
-  out.append(DecimalText(sequence).view()).append("}\n\n");
 }
 
 }  // namespace flexd::flexsim

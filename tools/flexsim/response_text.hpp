@@ -8,28 +8,18 @@
 #include <string>
 #include <string_view>
 
+#include "answer.hpp"
 #include "request.hpp"
 
 namespace flexd::flexsim {
 
-// default_text is the answer without bytes=.
-inline constexpr std::string_view kDefaultText = "Hello! This is a simulated answer.";
-// answer_text writes the answer of bytes=N to `out`: printable ASCII without quotes.
-void answer_text(size_t bytes, std::string& out);
-
-// Usage of a response: a quarter of the bytes, and one.
-struct Usage {
-  uint64_t input_tokens = 0;
-  uint64_t output_tokens = 0;
-  uint64_t reasoning_tokens = 0;
-};
-
 // Outcome is the state of a response object.
 struct Outcome {
-  std::string_view status = "in_progress";  // also completed, failed, incomplete, queued
-  std::string_view error_code;              // of a failed one; raw
-  std::string_view output = "[]";           // JSON
-  const Usage* usage = nullptr;             // null: not known yet
+  std::string_view status = "in_progress";        // also completed, failed, incomplete, queued
+  std::string_view error_code;                    // of a failed one; raw
+  std::string_view reason = "max_output_tokens";  // of an incomplete one
+  std::string_view output = "[]";                 // JSON
+  const Usage* usage = nullptr;                   // null: not known yet
 };
 
 class ResponseText {
@@ -65,8 +55,5 @@ class ResponseText {
   uint64_t created_s_ = 0;
   uint64_t sequence_ = 0;
 };
-
-// keepalive_event writes the event that the provider sends while nothing happens.
-void keepalive_event(std::string& out, uint64_t sequence);
 
 }  // namespace flexd::flexsim

@@ -48,7 +48,17 @@ constexpr std::array<std::string_view, static_cast<size_t>(Kind::unknown) + 1> k
     "huge-event",
     "incomplete",
     "tool-call",
+    "tools",
+    "interleaved",
+    "agent",
     "reasoning",
+    "reasoning-tools",
+    "refusal",
+    "json",
+    "image",
+    "unicode",
+    "cached",
+    "mirror",
     "unknown",
 };
 
@@ -94,6 +104,7 @@ void apply_named(Scenario& scenario, std::string_view name, std::string_view val
   const uint64_t number = parse_u64(value).value_or(0);
   if (name == "bytes") scenario.text_bytes = number;
   if (name == "events") scenario.events = number;
+  if (name == "input") scenario.input_tokens = number;
   if (name == "times") scenario.times = static_cast<uint32_t>(number);
   if (name == "gap") scenario.gap_ns = duration_or(value, 0);
   if (name == "after") scenario.after_ns = duration_or(value, 0);
@@ -207,7 +218,14 @@ Scenario parse_marker(std::string_view text, Scope& scope) {
 }
 
 Scenario find_scenario(std::string_view text, std::string_view key, std::string_view fallback,
-                       bool is_flex) {
+                       bool is_flex, std::string_view last_text) {
+  Choice in_last_text(is_flex);
+  offer_text(in_last_text, last_text);
+  if (in_last_text.seen()) {
+    Scenario scenario = in_last_text.best();
+    scenario.in_last_text = true;
+    return scenario;
+  }
   Choice in_text(is_flex);
   offer_text(in_text, text);
   if (in_text.seen()) return in_text.best();

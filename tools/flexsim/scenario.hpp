@@ -9,7 +9,8 @@
 // The first marker for the attempt's tier counts, then the first one for every tier. The provider
 // key may hold markers too, with "_" for a space and "__" between markers:
 // `sk-flexsim-flex_queue_5s__standard_ok`; there name=value is the last argument. A marker in the
-// text comes before one in the key.
+// text comes before one in the key; one in the last text of the user's before one elsewhere, so
+// that a conversation can go on with another scenario.
 //
 // Arguments in any order: a duration (250ms, 5s, 10m), a number, a word, or name=value:
 //   bytes=N events=N gap=D   length of the answer's text, its number of deltas, time between them
@@ -18,6 +19,7 @@
 //   times=K                  only the first K times that the same request comes, then `ok`
 //   tier=WORD                the service_tier that the answer names
 //   code=WORD                the code of an error or a failure
+//   input=N                  the input tokens of the answer's usage
 #pragma once
 
 #include <cstdint>
@@ -32,7 +34,7 @@ enum class Kind : uint8_t {
   queue,                // DURATION: created, queued, keepalives, then in_progress and the answer
   queue_forever,        // created, queued, keepalives without end
   keepalive_only,       // created, then keepalives without end
-  refuse,               // 429 flex_unavailable
+  refuse,               // the provider's way to say that it has no capacity
   error,                // STATUS [CODE]: the provider's error body
   error_html,           // STATUS: a page of a proxy in front of the provider
   error_empty,          // STATUS: no body
@@ -58,9 +60,19 @@ enum class Kind : uint8_t {
   echo,                  // [N]: a response object whose instructions have N characters
   early_json,            // a JSON body although a stream was asked for
   huge_event,            // N: one delta of N bytes
-  incomplete,
-  tool_call,
-  reasoning,
+  incomplete,            // [content_filter]: cut at the limit of tokens, or by the safety system
+  tool_call,             // one call; as with the next ones, its result is answered with a text
+  tools,                 // two calls at once, the second without arguments
+  interleaved,           // two calls whose deltas alternate; OpenAI only
+  agent,                 // N: N calls, one a turn, then a text
+  reasoning,             // a thought, then the text
+  reasoning_tools,       // a thought, then a call
+  refusal,               // the model will not
+  json,                  // a JSON object, if the request asks for JSON
+  image,                 // the text says which images and files the request has
+  unicode,               // a text with escapes of all kinds, a delta a character
+  cached,                // usage with cached and reasoning tokens
+  mirror,                // the text is the request's own body
   unknown,  // a name that is none of these: answered with 400, so that a typing error shows
 };
 
@@ -77,12 +89,14 @@ enum class Death : uint8_t {
 struct Scenario {
   Kind kind = Kind::ok;
   Death death = Death::reset;
-  bool nested = false;       // error events with an `error` object
-  uint32_t times = 0;        // 0: always
-  uint64_t duration_ns = 0;  // the first bare duration
-  uint64_t number = 0;       // the first bare number, or 0
-  uint64_t text_bytes = 0;   // 0: the text of default_text
-  uint64_t events = 0;       // 0: five
+  bool in_last_text = false;  // the marker stood in the user's last text
+  bool nested = false;        // error events with an `error` object
+  uint32_t times = 0;         // 0: always
+  uint64_t duration_ns = 0;   // the first bare duration
+  uint64_t number = 0;        // the first bare number, or 0
+  uint64_t text_bytes = 0;    // 0: the text of default_text
+  uint64_t events = 0;        // 0: five
+  uint64_t input_tokens = 0;  // 0: by the request, or the scenario's own
   uint64_t gap_ns = 0;
   uint64_t after_ns = 0;
   uint64_t every_ns = 5'000'000'000;
@@ -101,9 +115,10 @@ struct Scenario {
 [[nodiscard]] Scenario parse_marker(std::string_view text, Scope& scope);
 
 // find_scenario chooses the scenario of an attempt. `text` is the request's body, `key` what
-// follows "sk-flexsim-" in the provider key (its underscores as they are), or empty. What is
-// returned views `text`, `key` or `fallback`.
+// follows "sk-flexsim-" in the provider key (its underscores as they are), or empty; `last_text` is
+// the last text of the user's. What is returned views one of them or `fallback`.
 [[nodiscard]] Scenario find_scenario(std::string_view text, std::string_view key,
-                                     std::string_view fallback, bool is_flex);
+                                     std::string_view fallback, bool is_flex,
+                                     std::string_view last_text = {});
 
 }  // namespace flexd::flexsim

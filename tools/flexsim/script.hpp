@@ -11,6 +11,7 @@
 
 #include "flexd/http/message.hpp"
 #include "scenario.hpp"
+#include "vendor.hpp"
 
 namespace flexd::flexsim {
 
@@ -21,7 +22,7 @@ enum class Op : uint8_t {
   send_apart,     // the same, each byte in a frame of its own
   started,        // the model has begun to answer: for the ledger
   sleep,          // a nanoseconds
-  keepalives,     // a keepalive event every a nanoseconds, for ever, numbered from b
+  keepalives,     // the vendor's keepalive every a nanoseconds, for ever, numbered from b
   hang,           // for ever
   finish,         // the body ends well
   drain,          // wait until what was sent is out of flow control's hands
@@ -44,7 +45,10 @@ struct Script {
   std::string_view retry_after;
   std::string_view retry_after_ms;
   std::string_view should_retry;
-  bool is_api = true;  // the answer has the provider's headers
+  std::string_view request_id;  // empty: one that no other answer has
+  Vendor vendor = Vendor::openai;
+  std::string service_tier;  // for the head of Gemini's answers
+  bool is_api = true;        // the answer has the provider's headers
   bool out_of_requests = false;
   bool has_length = false;  // the body's length is that of `bytes`
   std::string bytes;

@@ -79,6 +79,7 @@ class Answer final : public http::h2::StreamHandler {
   int32_t stream = 0;
   std::string request_body;
   std::string path;
+  std::vector<std::pair<std::string, std::string>> headers;
   http::FieldList request_fields;
 };
 
@@ -102,13 +103,35 @@ class Client final : public io::SocketHandler,
     return send("POST", "/v1/responses", std::move(body), std::move(key));
   }
   Answer& send(std::string_view method, std::string path, std::string body, std::string key) {
+    return submit(method, std::move(path), std::move(body), {{"authorization", "Bearer " + key}});
+  }
+  // post_to sends a request to one of the providers; an empty key is a good one.
+  Answer& post_to(Vendor vendor, std::string body, std::string key = "",
+                  std::string version = "2023-06-01") {
+    switch (vendor) {
+      case Vendor::openai:
+        break;
+      case Vendor::gemini:
+        return submit("POST", "/v1beta/interactions", std::move(body),
+                      {{"x-goog-api-key", key.empty() ? "AIza-test" : key}});
+      case Vendor::anthropic:
+        return submit("POST", "/v1/messages?beta=true", std::move(body),
+                      {{"x-api-key", key.empty() ? "sk-ant-test" : key},
+                       {"anthropic-version", std::move(version)}});
+    }
+    return post(std::move(body), key.empty() ? "sk-test" : key);
+  }
+  using Headers = std::vector<std::pair<std::string, std::string>>;
+  Answer& submit(std::string_view method, std::string path, std::string body, Headers headers) {
     answers_.push_back(std::make_unique<Answer>(reactor_));
     Answer& answer = *answers_.back();
     answer.session = &*session_;
     answer.request_body = std::move(body);
     answer.path = std::move(path);
-    keys_.push_back(std::make_unique<std::string>("Bearer " + key));
-    REQUIRE(answer.request_fields.push("authorization", *keys_.back()));
+    answer.headers = std::move(headers);
+    for (const auto& [name, value] : answer.headers) {
+      if (!value.empty()) REQUIRE(answer.request_fields.push(name, value));
+    }
     REQUIRE(answer.request_fields.push("content-type", "application/json"));
     const auto stream = session_->submit({.method = method,
                                           .authority = "localhost",
@@ -227,7 +250,6 @@ class Client final : public io::SocketHandler,
   bool closed_ = false;
   std::string raw_out_;
   std::vector<std::unique_ptr<Answer>> answers_;
-  std::vector<std::unique_ptr<std::string>> keys_;
 };
 
 // Provider is a simulator with one server, and clients that trust it.

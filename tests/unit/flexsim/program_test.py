@@ -54,7 +54,8 @@ def request(text, stream=True, tier="flex"):
     return json.dumps({"model": "gpt-5.4", "input": text, "stream": stream, "service_tier": tier})
 
 
-def curl(program, text, *args, stream=True, key="sk-test", path="/v1/responses", host="localhost"):
+def curl(program, text, *args, stream=True, key="sk-test", path="/v1/responses", host="localhost",
+         data=True):
     """Returns curl's exit code, the status, the HTTP version, the head and the body."""
     head = os.path.join(program.directory.name, "head")
     body = os.path.join(program.directory.name, "body")
@@ -67,7 +68,8 @@ def curl(program, text, *args, stream=True, key="sk-test", path="/v1/responses",
          "--write-out", "%{http_code} %{http_version}",
          "--header", f"authorization: Bearer {key}",
          "--header", "content-type: application/json",
-         "--data-binary", request(text, stream), *args, program.url(path, host)],
+         *(["--data-binary", request(text, stream)] if data else []), *args,
+         program.url(path, host)],
         capture_output=True, text=True, check=False)
     status, _, version = done.stdout.partition(" ")
     with open(head, encoding="latin-1") as file:
@@ -104,6 +106,30 @@ class FlexsimTest(unittest.TestCase):
         self.assertEqual(flex["attempts"], 12)
         self.assertEqual(flex["died"], 2)
         self.assertEqual(flex["open"], 0)
+
+    def test_the_path_picks_the_provider(self):
+        program = Program()
+        gemini = json.dumps({"model": "gemini-3.5-flash", "input": "hi", "service_tier": "flex"})
+        anthropic = json.dumps({"model": "claude-opus-4-7", "max_tokens": 9,
+                                "messages": [{"role": "user", "content": "hi"}]})
+        for path, body, headers, kept in (
+                ("/v1/interactions", gemini, ["x-goog-api-key: AIzaX"],
+                 "x-gemini-service-tier: flex"),
+                ("/v1beta/interactions", gemini, ["x-goog-api-key: AIzaX"], "server-timing: "),
+                ("/v1/messages?beta=true", anthropic,
+                 ["x-api-key: sk-ant-x", "anthropic-version: 2026-10-21"], "request-id: req_")):
+            with self.subTest(path):
+                more = [word for header in headers for word in ("--header", header)]
+                code, status, _, head, answer = curl(
+                    program, "", "--data-binary", body, *more, path=path, data=False)
+                self.assertEqual((code, status), (0, 200), answer)
+                self.assertIn(kept, head)
+                self.assertIn("Hello! This is a simulated answer.", json.dumps(json.loads(answer)))
+        _, report = program.end()
+        self.assertEqual(report["providers"]["gemini"]["flex"]["completed"], 2)
+        self.assertEqual(report["providers"]["anthropic"]["unset"]["completed"], 1)
+        self.assertEqual([record["provider"] for record in report["records"]],
+                         ["gemini", "gemini", "anthropic"])
 
     def test_gzip_label_is_true(self):
         program = Program()

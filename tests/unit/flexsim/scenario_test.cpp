@@ -69,6 +69,20 @@ TEST_CASE("the key holds markers, and the text comes before it") {
   CHECK(find_scenario("{}", "", "incomplete", true).kind == Kind::incomplete);
 }
 
+TEST_CASE("a marker in the last text comes first") {
+  const std::string_view body = "[flexsim:tool-call] ... [flexsim:refusal]";
+  CHECK(find_scenario(body, "", "ok", true).kind == Kind::tool_call);
+  const Scenario last = find_scenario(body, "", "ok", true, "[flexsim:refusal input=8]");
+  CHECK(last.kind == Kind::refusal);
+  CHECK(last.in_last_text);
+  CHECK(last.input_tokens == 8);
+  const Scenario none = find_scenario(body, "", "ok", true, "thanks");
+  CHECK(none.kind == Kind::tool_call);
+  CHECK_FALSE(none.in_last_text);
+  // One for another tier only is none.
+  CHECK(find_scenario(body, "", "ok", true, "[flexsim:standard refusal]").kind == Kind::tool_call);
+}
+
 TEST_CASE("counted scenarios stop by themselves") {
   CHECK(in_text("[flexsim:refused-stream]", true).times == 1);
   CHECK(in_text("[flexsim:refused-stream 3]", true).times == 3);
