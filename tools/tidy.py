@@ -30,7 +30,7 @@ AREAS = {
     "http": [],
     "store": ["crypto", "json", "config"],
     "account": ["store", "errors", "metrics"],
-    "surface": ["json", "sse", "http/message", "errors"],
+    "surface": ["json", "sse", "http/message", "errors", "crypto"],
     "origin": ["io", "tls", "http", "surface", "metrics"],
     "race": ["surface", "errors"],
     "front": ["account", "origin", "race"],

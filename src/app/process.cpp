@@ -18,6 +18,7 @@
 #include "flexd/crypto/bytes.hpp"
 #include "flexd/http/message.hpp"
 #include "flexd/metrics/exposition.hpp"
+#include "flexd/surface/start_within.hpp"
 #include "flexd/tls/context.hpp"
 #include "notify.hpp"
 
@@ -28,6 +29,9 @@ namespace {
 constexpr uint64_t kCutNs = 5'000'000'000;
 // kPublishNs is how long a metrics page waits for its workers.
 constexpr uint64_t kPublishNs = 200'000'000;
+
+// kKeyVariables by errors::Provider: where --dev finds the keys.
+constexpr const char* kKeyVariables[] = {"OPENAI_API_KEY", "GEMINI_API_KEY", "ANTHROPIC_API_KEY"};
 
 std::string environment(const char* name) {
   const char* const value = std::getenv(name);
@@ -91,11 +95,6 @@ Process::~Process() {
 
 Result<void> Process::prepare() {
   if (auto models = prepare_models(); !models) return models;
-  if (settings_.openai.scheme == config::OriginUrl::Scheme::https) {
-    // Each worker loads its own; this one only finds out early whether it can.
-    const auto context = tls::ClientContext::create(settings_.origin_ca_file);
-    if (!context) return fail_with("--origin-ca: " + context.error().message);
-  }
   for (const std::string& text : settings_.listen) {
     const Result<io::Address> address = io::Address::parse(text);
     if (!address) return fail_with("--listen " + text + ": " + address.error().message);
@@ -112,7 +111,8 @@ Result<void> Process::prepare() {
   crypto::random_bytes({reinterpret_cast<uint8_t*>(&seed), sizeof seed});
   auth_failures_ =
       std::make_unique<account::AuthFailures>(settings_.auth_failures_per_minute, seed);
-  return prepare_keys();
+  if (auto keys = prepare_keys(); !keys) return keys;
+  return prepare_roots();
 }
 
 Result<void> Process::prepare_models() {
@@ -134,13 +134,32 @@ Result<void> Process::prepare_models() {
   return {};
 }
 
+// prepare_roots finds out early whether the workers, which load their own, can trust the providers
+// that there are keys for.
+Result<void> Process::prepare_roots() const {
+  const std::pair<const config::OriginUrl&, const char*> origins[] = {
+      {settings_.openai, kKeyVariables[0]},
+      {settings_.gemini, kKeyVariables[1]},
+      {settings_.anthropic, kKeyVariables[2]}};
+  bool wanted = false;
+  for (const auto& [url, variable] : origins) {
+    const bool has_key = !environment(variable).empty();
+    wanted = wanted || (url.scheme == config::OriginUrl::Scheme::https &&
+                        (has_key || !settings_.origin_ca_file.empty()));
+  }
+  if (!wanted) return {};
+  const auto context = tls::ClientContext::create(settings_.origin_ca_file);
+  if (!context) return fail_with("--origin-ca: " + context.error().message);
+  return {};
+}
+
 Result<void> Process::prepare_keys() {
   if (!settings_.dev) {
     return fail_with("there is no store of keys to serve from yet: start with --dev");
   }
-  const std::string openai = environment("OPENAI_API_KEY");
-  const std::string gemini = environment("GEMINI_API_KEY");
-  const std::string anthropic = environment("ANTHROPIC_API_KEY");
+  const std::string openai = environment(kKeyVariables[0]);
+  const std::string gemini = environment(kKeyVariables[1]);
+  const std::string anthropic = environment(kKeyVariables[2]);
   if (openai.empty() && gemini.empty() && anthropic.empty()) {
     return fail_with("--dev: set OPENAI_API_KEY (or GEMINI_API_KEY, ANTHROPIC_API_KEY) first");
   }
@@ -151,12 +170,19 @@ Result<void> Process::prepare_keys() {
           "it is the newline at its end");
     }
   }
+  const std::string& start_within = settings_.dev_start_within;
+  if (!start_within.empty() && !surface::parse_start_within(start_within)) {
+    return fail_with(
+        "--dev-start-within: not default, priority, auto or a duration of 5 to 600 seconds such "
+        "as 00h-00m-30s");
+  }
   dev_key_ = std::string(account::generate_key(account::KeyKind::inference).reveal());
   const uint32_t rate = settings_.org_requests_per_second;
   shared_.snapshot = account::make_dev_snapshot({.key = dev_key_,
                                                  .openai_key = openai,
                                                  .gemini_key = gemini,
                                                  .anthropic_key = anthropic,
+                                                 .start_within = start_within,
                                                  .requests = {.per_second = rate, .burst = rate},
                                                  .race_slots = settings_.race_slots_per_org},
                                                 limit_arena_);

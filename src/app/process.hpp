@@ -39,6 +39,7 @@ class Process final : public io::MailHandler {
  private:
   Result<void> prepare_models();
   Result<void> prepare_keys();
+  Result<void> prepare_roots() const;
   Result<void> check_ports_free() const;
   Result<void> start_control();
   Result<void> start_admin();

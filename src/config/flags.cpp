@@ -66,7 +66,16 @@ void add_providers(CLI::App& app, Settings& settings) {
                "First look: provider keys from OPENAI_API_KEY, GEMINI_API_KEY and "
                "ANTHROPIC_API_KEY, one fresh caller key printed, nothing kept")
       ->group(kProviders);
+  app.add_option("--dev-start-within", settings.dev_start_within,
+                 "start_within of requests that have none, for the key of --dev: clients that "
+                 "cannot add a body field need it (none)")
+      ->type_name("VALUE")
+      ->group(kProviders);
   url_option(app, "--openai-url", settings.openai, "Where OpenAI is (https://api.openai.com)");
+  url_option(app, "--gemini-url", settings.gemini,
+             "Where Gemini is (https://generativelanguage.googleapis.com)");
+  url_option(app, "--anthropic-url", settings.anthropic,
+             "Where Anthropic is (https://api.anthropic.com)");
   app.add_option("--origin-ca", settings.origin_ca_file,
                  "Trust these certificate authorities (PEM) instead of the system's")
       ->type_name("FILE")
@@ -74,6 +83,10 @@ void add_providers(CLI::App& app, Settings& settings) {
   app.add_option("--flex-models", settings.flex_models_file,
                  "Models with a flex tier, one name a line (built in)")
       ->type_name("FILE")
+      ->group(kProviders);
+  app.add_flag("--native-parameters", settings.native_parameters,
+               "Let parameters that only one provider has (top_k, stop_sequences, cache_control, "
+               "citations, seed) through to it in its own dialect")
       ->group(kProviders);
 }
 

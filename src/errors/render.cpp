@@ -155,12 +155,21 @@ std::string_view write_message(const Error& error, std::span<char, kMessageBytes
     absent = variant.absent;
   }
   SpanSink sink(out);
+  constexpr std::string_view kParamSlot = "{param}";
+  const size_t param_slot = text.find(kParamSlot);
+  if (param_slot != std::string_view::npos) {
+    const Cleaned<kDetailBytesMax> param(error.param);
+    sink.append(text.substr(0, param_slot));
+    sink.append(param.view().empty() ? "a field" : param.view());
+    text.remove_prefix(param_slot + kParamSlot.size());
+  }
   const size_t slot = text.find("{}");
   if (slot == std::string_view::npos) {
     sink.append(text);
     return finished(sink);
   }
-  const bool names_param = row(error.code).param_rule == ParamRule::caller;
+  const bool names_param =
+      param_slot == std::string_view::npos && row(error.code).param_rule == ParamRule::caller;
   const std::string_view given = error.detail.empty() && names_param ? error.param : error.detail;
   const Cleaned<kDetailBytesMax> detail(given);
   sink.append(text.substr(0, slot));

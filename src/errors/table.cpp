@@ -58,10 +58,12 @@ constexpr std::array<Row, kCodeCount> kRows = {{
      "in the environment), or name a model of a provider whose key is there.", ""},
     {no_gemini_key, "no_gemini_key", 400, kNoParam, "", false, 0, true, request,
      "A gemini-* model runs at Google, but your organization has no Gemini key here, or the one it "
-     "has cannot be read. Have your operator add a provider key for Gemini.", ""},
+     "has cannot be read. Have your operator add a provider key for Gemini (with --dev: "
+     "GEMINI_API_KEY in the environment), or name a model of a provider whose key is there.", ""},
     {no_anthropic_key, "no_anthropic_key", 400, kNoParam, "", false, 0, true, request,
      "A claude-* model runs at Anthropic, but your organization has no Anthropic key here, or the "
-     "one it has cannot be read. Have your operator add a provider key for Anthropic.",
+     "one it has cannot be read. Have your operator add a provider key for Anthropic (with --dev: "
+     "ANTHROPIC_API_KEY in the environment), or name a model of a provider whose key is there.",
      ""},
 
     {request_too_large, "request_too_large", 413, kNoParam, "", false, 0, true, request,
@@ -115,19 +117,26 @@ constexpr std::array<Row, kCodeCount> kRows = {{
      "in `start_within` needs. Dated snapshots are not on it: use the alias, for example "
      "`gpt-5.5`. To run this model without a race, send \"start_within\": \"default\".",
      "named here"},
-    {unsupported_value, "unsupported_value", 400, kFixed, "n", false, 0, true, other_dialects,
+    {unsupported_value, "unsupported_value", 400, kFixed, "n", false, 0, true, request,
      "The field `n` asks for more or fewer answers than one, and a request always produces exactly "
      "one. Leave `n` out or send \"n\": 1, and repeat the request for further answers.", ""},
     {unsupported_parameter, "unsupported_parameter", 400, kCaller, "", false, 0, true, request,
-     "The parameter `{}` is set, and there is nothing at the provider that it could be turned "
-     "into. Remove it, or leave it null or at its neutral value.", "named in `param`"},
+     "The parameter `{}` is set, and it has no equivalent where this model runs, or none for the "
+     "models of every provider; it is refused, because an answer that ignores it would be wrong. "
+     "Remove it, or leave it null or at its neutral value.", "named in `param`"},
     {unsupported_generation_config, "unsupported_generation_config", 400, kCaller, "", false, 0,
-     true, other_dialects,
-     "The member `{}` of the generation configuration is set, and there is nothing at the provider "
-     "that it could be turned into. Remove it.", "named in `param`"},
+     true, request,
+     "The member `{}` is set, and it has no equivalent for the models of every provider. Remove "
+     "it, or leave it null or empty. For gemini-* models your operator can let it through with "
+     "--native-parameters.", "named in `param`"},
     {missing_max_tokens, "missing_max_tokens", 400, kCaller, "", false, 0, true, request,
      "A claude-* model needs an upper bound for the tokens of its answer, and none is assumed for "
      "you. Set the field `{}`, for example to 1024.", "named in `param`"},
+    {invalid_value, "invalid_value", 400, kCaller, "", false, 0, false, request,
+     "The value of `{param}` cannot be understood: {} is expected there. The model runs at a "
+     "provider with another API, so the request has to be translated, and all of it must be in "
+     "the form that the documentation of the API you call prescribes. Correct the value; nothing "
+     "was sent.", "a value of another type"},
 
     {unknown_url, "unknown_url", 404, kNoParam, "", false, 0, true, request,
      "This path is not served here. The nearest surface is {}: check the path and the base URL of "
@@ -220,6 +229,10 @@ constexpr std::array<VariantRow, kVariantCount - 1> kVariants = {{
     {Variant::reserved_field, unsupported_parameter, false, 0,
      "The field `{}` belongs to a feature that this gateway does not have. Remove it, or send null "
      "or false.", "named in `param`"},
+    {Variant::native_parameter, unsupported_parameter, false, 0,
+     "The parameter `{}` is set, and it has no equivalent for the models of every provider. Remove "
+     "it, or leave it null or empty. For claude-* models your operator can let it through with "
+     "--native-parameters.", "named in `param`"},
     {Variant::content_encoding, unsupported_media_type, false, 0,
      "The request body is compressed or otherwise encoded (Content-Encoding), and only plain JSON "
      "is read. Switch the compression of requests off in the client.", ""},
@@ -255,8 +268,9 @@ constexpr std::array<VariantRow, kVariantCount - 1> kVariants = {{
      "{} is marked down at this gateway, so the request was not sent. Try again after the seconds "
      "in the Retry-After header, or use a model of another provider.", "The provider"},
     {Variant::provider_not_served, service_unavailable, false, 0,
-     "Requests to {} are not served by this version of the gateway. Use a model of another "
-     "provider; trying again will not help.", "this provider"},
+     "{} cannot be asked from this gateway: it has no certificate authorities by which it could "
+     "trust the other side. Use a model of another provider, or have your operator install them or "
+     "name a file (--origin-ca); trying again will not help.", "The provider"},
     {Variant::model_maintenance, service_unavailable, true, 60,
      "The model `{}` is under maintenance at this gateway. Try again after the seconds in the "
      "Retry-After header, or use another model.", "named here"},
@@ -326,8 +340,8 @@ std::string_view type_word(Type type) {
 }
 
 std::string_view reach_word(Reach reach) {
-  static constexpr std::array<std::string_view, 5> kWords = {"request", "fault_hook", "log_only",
-                                                             "other_dialects", "account_settings"};
+  static constexpr std::array<std::string_view, 4> kWords = {"request", "fault_hook", "log_only",
+                                                             "account_settings"};
   return kWords[static_cast<size_t>(reach)];
 }
 

@@ -6,7 +6,7 @@
 
 #include "flexd/base/log.hpp"
 #include "flexd/io/address.hpp"
-#include "flexd/surface/responses.hpp"
+#include "flexd/surface/events.hpp"
 
 namespace flexd::front {
 

@@ -13,6 +13,7 @@ Exchange::Exchange(WorkerCore& worker, ClientStream& client)
     : worker_(worker),
       client_(&client),
       body_(worker.reactor().blocks()),
+      translated_(worker.reactor().blocks()),
       upstream_fields_(worker.reactor().blocks()),
       standard_(*this, race::Tier::standard, worker.reactor().blocks()),
       race_timer_(timer_callback<Exchange, &Exchange::on_race_timer>, this),
@@ -33,8 +34,7 @@ uint64_t Exchange::now_ns() const {
 void Exchange::begin(const http::RequestHead& head) {
   read_client_facts(head);
   if (!check_head(head)) return;
-  const Kept kept = keep_upstream_fields(
-      head.fields, {.provider = errors::Provider::openai, .dialect = dialect_}, upstream_fields_);
+  const Kept kept = keep_upstream_fields(head.fields, dialect_, upstream_fields_);
   if (kept == Kept::too_many) fail(errors::Code::headers_too_large);
   if (kept == Kept::no_memory) fail(errors::Code::service_unavailable);
 }
@@ -77,13 +77,14 @@ void Exchange::on_body_refused(errors::Code code, std::string_view detail) {
 void Exchange::on_client_gone() {
   client_ = nullptr;
   if (state_ == State::over || state_ == State::settling) return;
+  answer_status_ = errors::row(errors::Code::client_closed_request).status;
+  error_code_ = errors::row(errors::Code::client_closed_request).name;
+  // Before the race is told, and with that decided: one that nobody has won has no reason.
+  log_access(metrics::Outcome::client_closed);
   if (race_) {
     perform(race_->on_client_gone());
   }
   cancel_legs();
-  answer_status_ = errors::row(errors::Code::client_closed_request).status;
-  error_code_ = errors::row(errors::Code::client_closed_request).name;
-  log_access(metrics::Outcome::client_closed);
   close();
 }
 
@@ -125,6 +126,7 @@ void Exchange::fail(const errors::Error& error) {
   push("content-type", "application/json");
   for (const errors::Header& header : extra.list()) push(header.name, header.value);
   push("x-request-id", request_id());
+  if (dialect_ == errors::Dialect::messages) push("request-id", request_id());
   push("x-flexinference-request-id", request_id());
   if (is_decided()) push_routing_fields(fields);
   answer_status_ = error.status();
@@ -172,6 +174,7 @@ void Exchange::close() {
   tick_timer_.cancel();
   release_slot();
   body_.clear();
+  translated_.clear();
   upstream_fields_.clear();
   if (flex_) flex_->release();
   standard_.release();
@@ -208,6 +211,31 @@ void Exchange::make_request_id(std::string_view theirs) {
     }
   }
   request_id_size_ = static_cast<uint8_t>(at);
+}
+
+// make_unique draws what the ids of a translated answer are made of.
+void Exchange::make_unique() {
+  constexpr std::string_view kDigits =
+      "0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ";
+  for (size_t at = 0; at < kUniqueSize;) {
+    // 62^8 is a small part of 2^64: the bias does not matter.
+    uint64_t random = worker_.reactor().random_u64();
+    for (int digit = 0; digit < 8; ++digit, random /= kDigits.size()) {
+      unique_[at++] = kDigits[random % kDigits.size()];
+    }
+  }
+}
+
+surface::AnswerContext Exchange::answer_context(const Leg& leg) const {
+  return {.dialect = dialect_,
+          .provider = provider(),
+          .tier = surface::answered_tier_word(provider(), tier_of(leg)),
+          .model = facts_.value(surface::kModel).contents(),
+          .request_id = request_id(),
+          .unique = {unique_.data(), unique_.size()},
+          .created_at_s = worker_.reactor().unix_ms() / 1000,
+          .stream = facts_.stream,
+          .request = body_.view()};
 }
 
 void Exchange::log_access(metrics::Outcome outcome) {

@@ -28,6 +28,7 @@
 #include "flexd/http/message.hpp"
 #include "flexd/metrics/catalog.hpp"
 #include "flexd/race/race.hpp"
+#include "flexd/surface/answer_translation.hpp"
 #include "flexd/surface/provider.hpp"
 #include "flexd/surface/request.hpp"
 #include "leg.hpp"
@@ -39,6 +40,8 @@ class WorkerCore;
 
 // kRequestIdMax bounds a request id taken from a caller.
 inline constexpr size_t kRequestIdMax = 64;
+// kUniqueSize is how many letters and digits tell a translated answer's ids apart.
+inline constexpr size_t kUniqueSize = 24;
 // kSettleNs is how long the regular end of an attempt is awaited after its terminal event.
 inline constexpr uint64_t kSettleNs = 1'000'000'000;
 // kAfterTerminalNs is how long a stream stays open to the caller after its terminal event.
@@ -74,7 +77,7 @@ class Exchange {
   void on_leg_head(Leg& leg);
   // on_leg_progress: bytes that mean something came from the attempt that answers.
   void on_leg_progress(Leg& leg);
-  // on_leg_final: the object for a non-streaming caller is there.
+  // on_leg_final: the answer that had to be made as a whole is there.
   void on_leg_final(Leg& leg);
   // on_leg_done: the answer has come to its regular end; on_leg_broken: it has not and will not.
   void on_leg_done(Leg& leg);
@@ -83,6 +86,10 @@ class Exchange {
   bool relay(std::string_view bytes);
 
   bool wants_stream() const { return facts_.stream; }
+  // is_translated: the caller's dialect is not the provider's.
+  bool is_translated() const { return !facts_.is_own_dialect(); }
+  // answer_context is what a translation of `leg`'s answer needs to know.
+  surface::AnswerContext answer_context(const Leg& leg) const;
   bool is_race() const { return race_.has_value(); }
   // is_decided: it is known who answers, or that nobody can.
   bool is_decided() const { return routed_ && (!race_ || race_->is_decided()); }
@@ -105,7 +112,8 @@ class Exchange {
   enum class AnswerKind : uint8_t {
     none,    // not decided
     stream,  // event by event
-    folded,  // the final object of a stream, for a caller that did not ask for one
+    folded,  // one that is made as a whole: the final object of a stream for a caller that did not
+             // ask for one, or the translation of an object
     plain,   // the provider's bytes as they are
   };
   // AnswerShape is the head of an answer from a provider.
@@ -126,6 +134,7 @@ class Exchange {
   void close();
   void release_slot();
   void make_request_id(std::string_view theirs);
+  void make_unique();
   std::string_view request_id() const { return {request_id_.data(), request_id_size_}; }
 
   // exchange_checks.cpp
@@ -134,6 +143,9 @@ class Exchange {
   bool check_key(const http::RequestHead& head);
   bool check_entity(const http::RequestHead& head);
   bool check_body();
+  bool read_body();
+  bool drop_foreign_thoughts();
+  bool translate_body();
   bool check_provider();
 
   // exchange_race.cpp
@@ -154,6 +166,7 @@ class Exchange {
   void arm_clock();
   void on_race_timer();
   void on_clock_timer();
+  void make_splices();
   origin::AttemptRequest attempt_request(race::Tier tier);
   surface::Tier tier_of(const Leg& leg) const;
   UpstreamFields upstream_how() const;
@@ -161,8 +174,10 @@ class Exchange {
 
   // exchange_answer.cpp
   void push_routing_fields(http::FieldList& fields) const;
+  void push_request_ids(http::FieldList& fields, const http::FieldList& theirs) const;
   void begin_routed(const Leg& leg, const AnswerShape& shape);
   void begin_stream(Leg& leg);
+  void begin_folded(Leg& leg);
   void begin_plain(Leg& leg);
   void begin_plain_head(Leg& leg);
   void answer_final(Leg& leg);
@@ -182,11 +197,13 @@ class Exchange {
   const account::KeyRecord* key_ = nullptr;
   const account::Organization* organization_ = nullptr;
   Buffer body_;
+  Buffer translated_;  // the provider's body, where it is another than the caller's
   FieldStore upstream_fields_;
   http::FieldList upstream_list_;
   surface::RequestFacts facts_;
   std::array<SpliceList, 2> splices_;  // of the flex and of the standard attempt
   std::array<char, kRequestIdMax> request_id_;
+  std::array<char, kUniqueSize> unique_;  // of a translated answer's ids
   uint8_t request_id_size_ = 0;
   uint32_t client_retry_count_ = 0;
   uint64_t patience_ns_ = 0;

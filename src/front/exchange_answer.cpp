@@ -10,6 +10,8 @@ namespace {
 
 // kSpaceNs is the pause between the spaces that keep an early-headed answer alive.
 constexpr uint64_t kSpaceNs = 15 * config::kSecondNs;
+constexpr std::string_view kJson = "application/json";
+constexpr std::string_view kEventStream = "text/event-stream; charset=utf-8";
 constexpr std::string_view kComment = ": keep-alive\n\n";
 
 }  // namespace
@@ -25,6 +27,18 @@ void Exchange::push_routing_fields(http::FieldList& fields) const {
   push("x-flexinference-routing-reason", race::reason_word(reason_));
 }
 
+// push_request_ids gives each vendor's SDK an id to show: the provider's own fields stay, and where
+// the caller's SDK looks into another one, it finds the gateway's.
+void Exchange::push_request_ids(http::FieldList& fields, const http::FieldList& theirs) const {
+  const auto push = [&fields](std::string_view name, std::string_view value) {
+    discard(fields.push(name, value), "provider fields are bounded far below the list");
+  };
+  if (theirs.count("x-request-id") == 0) push("x-request-id", request_id());
+  const bool wants_plain = is_translated() || dialect_ == errors::Dialect::messages;
+  if (wants_plain && theirs.count("request-id") == 0) push("request-id", request_id());
+  push("x-flexinference-request-id", request_id());
+}
+
 // begin_routed writes the head of an answer that comes from a provider.
 void Exchange::begin_routed(const Leg& leg, const AnswerShape& shape) {
   http::FieldList fields;
@@ -33,7 +47,6 @@ void Exchange::begin_routed(const Leg& leg, const AnswerShape& shape) {
   };
   http::FieldList theirs;
   leg.fields().list(theirs);
-  bool has_request_id = false;
   for (const http::Field& field : theirs) {
     // The gateway's own entity replaces theirs where it makes a new body of their events.
     if (!shape.content_type.empty() && iequals(field.name, "content-type")) {
@@ -42,7 +55,6 @@ void Exchange::begin_routed(const Leg& leg, const AnswerShape& shape) {
     if (!shape.content_type.empty() && iequals(field.name, "content-encoding")) {
       continue;
     }
-    if (iequals(field.name, "x-request-id")) has_request_id = true;
     push(field.name, field.value);
   }
   if (!shape.content_type.empty()) push("content-type", shape.content_type);
@@ -50,8 +62,7 @@ void Exchange::begin_routed(const Leg& leg, const AnswerShape& shape) {
     push("cache-control", "no-cache, no-transform");
     push("x-accel-buffering", "no");
   }
-  if (!has_request_id) push("x-request-id", request_id());
-  push("x-flexinference-request-id", request_id());
+  push_request_ids(fields, theirs);
   push_routing_fields(fields);
   answer_status_ = shape.status;
   state_ = State::answering;
@@ -71,6 +82,18 @@ void Exchange::begin_stream(Leg& leg) {
   begin_routed(leg, {.status = leg.status(), .stream = true});
   leg.answer_stream();
   if (state_ == State::answering) arm_tick();
+}
+
+// begin_folded waits for an answer that can only be given as a whole, unless it is there already.
+void Exchange::begin_folded(Leg& leg) {
+  answer_ = AnswerKind::folded;
+  leg.answer_folded();
+  if (state_ != State::routing) return;  // it broke
+  if (!leg.final_object().empty()) {
+    answer_final(leg);
+  } else {
+    arm_tick();
+  }
 }
 
 // begin_plain passes a body on as it comes: an error, or the JSON of a direct request. Its head is
@@ -116,16 +139,21 @@ void Exchange::on_leg_head(Leg& leg) {
   arm_clock();
   if (leg.is_stream()) {
     begin_stream(leg);
+  } else if (is_translated() && leg.status() == 200) {
+    begin_folded(leg);
   } else {
     begin_plain(leg);
   }
 }
 
 void Exchange::on_leg_final(Leg& leg) {
+  // The answer may be out already, if it was whole when it was decided for: Gemini's stream says
+  // something more at its end.
+  if (state_ != State::routing && state_ != State::answering) return;
   if (&leg == answering_leg_ && answer_ == AnswerKind::folded) answer_final(leg);
 }
 
-// answer_final gives the final object to a caller that did not ask for a stream.
+// answer_final gives the caller an answer that was made as a whole.
 void Exchange::answer_final(Leg& leg) {
   const std::string_view object = leg.final_object();
   const bool good = leg.final_status() == 200;
@@ -140,8 +168,11 @@ void Exchange::answer_final(Leg& leg) {
     finish_answer(metrics::Outcome::ok);
     return;
   }
+  // An object that a provider gave in place of a stream was made into one.
+  const bool stream = good && facts_.stream;
   begin_routed(leg, {.status = leg.final_status(),
-                     .content_type = "application/json",
+                     .stream = stream,
+                     .content_type = stream ? kEventStream : kJson,
                      .has_length = true,
                      .length = object.size()});
   relay(object);
@@ -193,12 +224,7 @@ void Exchange::fail_answer(errors::Code code, errors::Variant variant) {
     const errors::Target target{.dialect = dialect_,
                                 .request_id = request_id(),
                                 .doc_url_base = worker_.settings().doc_url_base};
-    const surface::StreamFacts& facts = leg.facts();
-    const errors::StreamPosition position{.id = facts.id(),
-                                          .model = facts.model(),
-                                          .sequence_number = facts.next_sequence_number(),
-                                          .created_at_s = facts.created_at_s()};
-    relay(errors::write_stream_failure(error, target, position, space));
+    relay(errors::write_stream_failure(error, target, leg.position(), space));
     cancel_legs();
     finish_answer(metrics::Outcome::stream_failed);
     return;
@@ -225,7 +251,7 @@ void Exchange::arm_tick() {
     at = last_written_ns_ + settings.sse_keepalive_ns;
   } else if (answer_ == AnswerKind::folded && state_ == State::answering) {
     at = last_written_ns_ + kSpaceNs;
-  } else if (answer_ == AnswerKind::folded && settings.early_headers_ns != 0) {
+  } else if (answer_ == AnswerKind::folded && race_ && settings.early_headers_ns != 0) {
     at = race_->deadline_ns() + settings.early_headers_ns;
   }
   if (at != race::kNever) worker_.reactor().timers().set(tick_timer_, at);
@@ -245,7 +271,7 @@ void Exchange::on_tick_timer() {
   } else if (answer_ == AnswerKind::folded) {
     if (state_ != State::answering) {
       worker_.metrics().add(metrics::Counter::early_headers);
-      begin_routed(*answering_leg_, {.status = 200, .content_type = "application/json"});
+      begin_routed(*answering_leg_, {.status = 200, .content_type = kJson});
     }
     if (now >= last_written_ns_ + kSpaceNs || last_written_ns_ == now) relay(" ");
   }

@@ -1,11 +1,14 @@
 // exchange_checks.cpp: what is checked before anything is sent, in the order callers are promised.
 #include <charconv>
+#include <utility>
 
 #include "exchange.hpp"
 #include "flexd/account/authenticate.hpp"
 #include "flexd/base/ascii.hpp"
 #include "flexd/base/limits.hpp"
+#include "flexd/surface/foreign_thoughts.hpp"
 #include "flexd/surface/start_within.hpp"
+#include "flexd/surface/translate.hpp"
 #include "routes.hpp"
 #include "worker.hpp"
 
@@ -32,6 +35,11 @@ bool is_json_type(std::string_view value) {
   constexpr std::string_view kSuffix = "+json";
   return media.size() > kSuffix.size() &&
          iequals(media.substr(media.size() - kSuffix.size()), kSuffix);
+}
+
+// allows_native: the operator, or the key, relaxes the rules for dialect parameters.
+bool allows_native(const config::Settings& settings, const account::KeyRecord& key) {
+  return settings.native_parameters || key.native_parameters;
 }
 
 }  // namespace
@@ -117,17 +125,59 @@ bool Exchange::check_entity(const http::RequestHead& head) {
 }
 
 bool Exchange::check_body() {
-  if (const auto read = surface::read_request(body_.view(), facts_); !read) {
-    fail(read.error());
+  if (!read_body() || !drop_foreign_thoughts()) return false;
+  const surface::RequestRules rules{.flex_models = *worker_.shared().flex_models,
+                                    .default_start_within = key_->start_within,
+                                    .native_parameters = allows_native(worker_.settings(), *key_)};
+  const auto checked = surface::check_request(facts_, rules);
+  // A missing bound is the last of what can be wrong with parameters: what the translation refuses
+  // comes before it.
+  const bool unbounded = !checked && checked.error().code == errors::Code::missing_max_tokens;
+  if (!checked && !unbounded) {
+    fail(checked.error());
     return false;
   }
-  const auto checked =
-      surface::check_request(facts_, *worker_.shared().flex_models, key_->start_within);
-  if (!checked) {
+  if (!translate_body()) return false;
+  if (unbounded) {
     fail(checked.error());
     return false;
   }
   return check_provider();
+}
+
+bool Exchange::read_body() {
+  const auto read = surface::read_request(dialect_, body_.view(), facts_);
+  if (!read) fail(read.error());
+  return read.has_value();
+}
+
+// drop_foreign_thoughts makes room for a caller who has changed the model amid a conversation: the
+// body is read anew without what its provider would refuse.
+bool Exchange::drop_foreign_thoughts() {
+  if (is_translated()) return true;
+  switch (surface::drop_foreign_thoughts(dialect_, body_.view(), translated_)) {
+    case surface::Dropped::nothing:
+      return true;
+    case surface::Dropped::no_room:
+      fail(errors::Code::service_unavailable);
+      return false;
+    case surface::Dropped::some:
+      break;
+  }
+  std::swap(body_, translated_);
+  translated_.clear();
+  return read_body();
+}
+
+// translate_body makes the provider's body where the caller speaks another dialect; what cannot be
+// said there is refused.
+bool Exchange::translate_body() {
+  if (!is_translated()) return true;
+  make_unique();
+  const auto translated = surface::translate_request(
+      facts_, allows_native(worker_.settings(), *key_), worker_.reactor().blocks(), translated_);
+  if (!translated) fail(translated.error());
+  return translated.has_value();
 }
 
 bool Exchange::check_provider() {

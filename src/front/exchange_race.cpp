@@ -70,13 +70,28 @@ void Exchange::route() {
 
 void Exchange::start_direct() {
   reason_ = race::Reason::tier_direct;
-  splices_[1] = surface::direct_edits(facts_);
+  make_splices();
   send(race::Tier::standard);
 }
 
+// make_splices says how each attempt differs from the one body that is held for all.
+void Exchange::make_splices() {
+  using surface::Tier;
+  if (is_translated()) {
+    const bool stream = facts_.races() || facts_.stream;
+    const Tier tier = facts_.races() ? Tier::standard : facts_.tier;
+    if (facts_.races()) splices_[0] = surface::translated_edits(provider(), Tier::flex, stream);
+    splices_[1] = surface::translated_edits(provider(), tier, stream);
+  } else if (facts_.races()) {
+    splices_[0] = surface::race_edits(facts_, Tier::flex);
+    splices_[1] = surface::race_edits(facts_, Tier::standard);
+  } else {
+    splices_[1] = surface::direct_edits(facts_);
+  }
+}
+
 void Exchange::start_race() {
-  splices_[0] = surface::race_edits(facts_, surface::Tier::flex);
-  splices_[1] = surface::race_edits(facts_, surface::Tier::standard);
+  make_splices();
   const config::Settings& settings = worker_.settings();
   slot_taken_ = organization_->cells->race_slots.try_acquire(organization_->race_slots);
   if (!slot_taken_) {
@@ -103,7 +118,8 @@ origin::AttemptRequest Exchange::attempt_request(race::Tier tier) {
   list_upstream_fields(upstream_fields_, how, upstream_list_);
   return {.path = worker_.path(provider()),
           .fields = &upstream_list_,
-          .body = SplicedReader(body_.view(), splices_[tier == race::Tier::flex ? 0 : 1])};
+          .body = SplicedReader(is_translated() ? translated_.view() : body_.view(),
+                                splices_[tier == race::Tier::flex ? 0 : 1])};
 }
 
 void Exchange::send(race::Tier tier) {
@@ -167,18 +183,12 @@ void Exchange::commit(Leg& winner) {
   }
   answering_leg_ = &winner;
   arm_clock();
-  if (!winner.is_stream()) {
-    begin_plain(winner);
-  } else if (facts_.stream) {
+  if (winner.is_stream() && facts_.stream) {
     begin_stream(winner);
+  } else if (winner.is_stream() || is_translated()) {
+    begin_folded(winner);
   } else {
-    answer_ = AnswerKind::folded;
-    winner.answer_folded();
-    if (!winner.final_object().empty()) {
-      answer_final(winner);
-    } else {
-      arm_tick();
-    }
+    begin_plain(winner);
   }
 }
 
@@ -290,6 +300,9 @@ void Exchange::arm_clock() {
     allowed = settings.first_byte_timeout_ns;
     // A flex attempt that still has its window is not under this clock.
     if (race_ && race_->keeps_window(from)) from = race_->deadline_ns();
+  } else if (answering_leg_->has_terminal()) {
+    // All of it had come before it was decided that it is the answer.
+    allowed = kAfterTerminalNs;
   }
   worker_.reactor().timers().set(clock_timer_, from + allowed);
 }

@@ -1,7 +1,6 @@
 #include "leg.hpp"
 
 #include <array>
-#include <functional>
 
 #include "exchange.hpp"
 #include "flexd/base/ascii.hpp"
@@ -40,8 +39,12 @@ Leg::Leg(Exchange& exchange, race::Tier tier, BlockPool& pool)
       pool_(pool),
       attempt_(*this),
       scanner_(pool, {.frame_bytes_max = limits::kFoldBytesMax}),
+      fold_(pool),
+      translation_(pool),
       fields_(pool),
       held_(pool),
+      translated_(pool),
+      object_(pool),
       final_(pool) {}
 
 void Leg::start(origin::Pool& pool, const origin::AttemptRequest& request, bool streamed) {
@@ -59,6 +62,9 @@ void Leg::start(origin::Pool& pool, const origin::AttemptRequest& request, bool 
   writable_ = true;
   mode_ = Mode::judging;
   sent_ns_ = exchange_.now_ns();
+  if (exchange_.is_translated() && !translation_.begin(exchange_.answer_context(*this))) {
+    overflowed_ = true;  // told at the first byte of the answer
+  }
   attempt_.start(pool, request);
 }
 
@@ -69,7 +75,11 @@ void Leg::cancel() {
 
 void Leg::release() {
   fields_.clear();
+  fold_.reset();
+  translation_.release();
   held_.clear();
+  translated_.clear();
+  object_.clear();
   final_.clear();
   scanner_ = sse::Scanner(pool_, {.frame_bytes_max = limits::kFoldBytesMax});
 }
@@ -115,6 +125,7 @@ void Leg::on_stream_bytes(std::string_view bytes) {
   progressed_ = false;
   const auto fed = scanner_.feed(bytes, *this);
   flush_run();
+  flush_translated();
   if (!fed) overflowed_ = true;
   if (progressed_) exchange_.on_leg_progress(*this);
   if (overflowed_) {
@@ -166,8 +177,9 @@ void Leg::frame(const sse::Frame& frame) {
     progressed_ = true;
     facts_.note_passing();
   } else if (frame.has_data && frame.terminated) {
-    judge(surface::read_event(frame.event, frame.data));
+    judge(surface::read_event(exchange_.provider(), frame.event, frame.data));
   }
+  if (exchange_.is_translated()) return;
   if (mode_ == Mode::relaying) {
     relay(frame.raw);
   } else if (mode_ == Mode::judging && exchange_.wants_stream()) {
@@ -175,18 +187,29 @@ void Leg::frame(const sse::Frame& frame) {
   }
 }
 
+// is_inconsequential tells by an event's name that its data is of no use to anybody here.
+bool Leg::is_inconsequential(std::string_view event) const {
+  if (exchange_.is_translated()) return false;
+  const surface::EventKind kind = surface::kind_of(exchange_.provider(), event);
+  return kind == surface::EventKind::progress || kind == surface::EventKind::other;
+}
+
 // passes_by_name: once it is decided who answers, an event whose name says that nothing ends with
 // it is relayed without a look at its data.
 bool Leg::passes_by_name(const sse::Frame& frame) const {
-  return mode_ == Mode::relaying && !frame.event.empty() && frame.has_data &&
-         surface::kind_of(frame.event) == surface::EventKind::progress;
+  if (mode_ != Mode::relaying || frame.event.empty() || !frame.has_data) return false;
+  return is_inconsequential(frame.event);
 }
 
 // judge takes in what an event says, whether or not it is still needed for the race.
 void Leg::judge(const surface::Event& event) {
   const bool had_ended = signal_.ended();
   const surface::Signal signal = signal_.feed(event);
-  facts_.note(event);
+  if (translation_.is_active() && event.kind == surface::EventKind::progress) {
+    facts_.note_passing();  // its own stream counts its events itself
+  } else {
+    facts_.note(event);
+  }
   if (event.is_meaningful()) progressed_ = true;
   if (judgement_ == Judgement::none) {
     if (signal == surface::Signal::started || signal == surface::Signal::finished) {
@@ -196,32 +219,20 @@ void Leg::judge(const surface::Event& event) {
       loss_ = loss_of(surface::judge_event(event));
     }
   }
-  if (signal_.ended() && !had_ended) on_terminal(event);
-}
-
-// on_terminal keeps the object that a caller gets that did not ask to stream.
-void Leg::on_terminal(const surface::Event& event) {
-  failed_ = event.is_failure();
-  if (exchange_.wants_stream()) return;
-  final_.clear();
-  bool kept = true;
-  if (failed_) {
-    const surface::EventFailure failure = surface::read_failure(event);
-    if (failure.object.empty()) return;  // a failure without a word of its own
-    final_status_ = failure.status;
-    kept = final_.append("{\"error\":") && final_.append(failure.object) && final_.append("}");
-  } else {
-    final_status_ = 200;
-    kept = final_.append(surface::final_response(event));
+  if (had_ended) return;
+  if (!exchange_.wants_stream()) {
+    if (!fold_.feed(event)) overflowed_ = true;
+  } else if (exchange_.is_translated()) {
+    translate(event);
   }
-  if (!kept) overflowed_ = true;
+  if (signal_.ended()) on_terminal(event);
 }
 
 bool Leg::wants_data(std::string_view event) {
   // While the race is open every event is judged. Afterwards a long event of no consequence may
   // pass in parts; without its name it could be the terminal one.
   if (mode_ != Mode::relaying || event.empty()) return true;
-  return surface::Event{.kind = surface::kind_of(event)}.is_terminal();
+  return !is_inconsequential(event);
 }
 
 void Leg::part(std::string_view bytes) {
@@ -230,38 +241,11 @@ void Leg::part(std::string_view bytes) {
   if (mode_ == Mode::relaying) relay(bytes);
 }
 
-// relay gathers what is contiguous, so that a delivery of many events is written once.
-void Leg::relay(std::string_view bytes) {
-  const bool in_delivery = std::less_equal<>()(delivery_.data(), bytes.data()) &&
-                           std::less<>()(bytes.data(), delivery_.data() + delivery_.size());
-  if (!in_delivery) {
-    // Collected by the scanner over several deliveries: gone after this call.
-    flush_run();
-    if (!bytes.empty() && !exchange_.relay(bytes)) writable_ = false;
-    return;
-  }
-  if (!run_.empty() && run_.data() + run_.size() == bytes.data()) {
-    run_ = {run_.data(), run_.size() + bytes.size()};
-    return;
-  }
-  flush_run();
-  run_ = bytes;
-}
-
-void Leg::flush_run() {
-  if (run_.empty()) return;
-  const std::string_view run = run_;
-  run_ = {};
-  if (!exchange_.relay(run)) writable_ = false;
-}
-
-void Leg::hold(std::string_view bytes) {
-  if (held_.size() + bytes.size() > limits::kHeldEventBytesMax || !held_.append(bytes)) {
-    overflowed_ = true;
-  }
-}
-
 void Leg::on_plain_bytes(std::string_view bytes) {
+  if (mode_ == Mode::folding) {
+    collect(bytes);
+    return;
+  }
   if (mode_ == Mode::plain) {
     exchange_.on_leg_progress(*this);
     if (!exchange_.relay(bytes)) writable_ = false;
@@ -283,7 +267,7 @@ void Leg::on_plain_bytes(std::string_view bytes) {
 void Leg::judge_refusal() {
   std::array<char, 4096> space;
   const std::string_view body = held_view(space);
-  report_lost(loss_of(surface::judge_response(status_, body)), true);
+  report_lost(loss_of(surface::judge_response(exchange_.provider(), status_, body)), true);
 }
 
 void Leg::on_end() {
@@ -293,12 +277,17 @@ void Leg::on_end() {
     run_ = delivery_ = {};
     discard(scanner_.finish(*this), "the stream has ended; what it could not read is broken");
     flush_run();
+    flush_translated();
   }
   if (mode_ == Mode::judging && !reported_) {
     end_of_judging();
     return;
   }
   if (mode_ == Mode::judging) return;  // a held refusal, now whole
+  if (mode_ == Mode::folding && !is_stream_) {
+    finish_collected();
+    return;
+  }
   if (is_stream_ && !signal_.ended()) {
     exchange_.on_leg_broken(*this);
   } else {
@@ -359,49 +348,6 @@ void Leg::break_off() {
   } else {
     exchange_.on_leg_broken(*this);
   }
-}
-
-void Leg::answer_stream() {
-  mode_ = Mode::relaying;
-  write_held();
-  if (ended_ || !attempt_.is_open()) settle_ended();
-}
-
-void Leg::answer_plain() {
-  mode_ = Mode::plain;
-  write_held();
-  if (ended_ || !attempt_.is_open()) settle_ended();
-}
-
-// settle_ended: everything had come before it was decided that it is the answer.
-void Leg::settle_ended() {
-  if (!ended_ || overflowed_ || (is_stream_ && !signal_.ended())) {
-    exchange_.on_leg_broken(*this);
-  } else {
-    exchange_.on_leg_done(*this);
-  }
-}
-
-void Leg::write_held() {
-  while (!held_.empty()) {
-    const std::string_view front = held_.front();
-    if (!exchange_.relay(front)) writable_ = false;
-    held_.consume(front.size());
-  }
-}
-
-void Leg::give_credit(size_t count) {
-  if (writable_) {
-    attempt_.consume(count);
-  } else {
-    withheld_bytes_ += count;
-  }
-}
-
-void Leg::on_drained() {
-  writable_ = true;
-  attempt_.consume(withheld_bytes_);
-  withheld_bytes_ = 0;
 }
 
 std::string_view Leg::held_view(std::span<char> space) const {

@@ -5,8 +5,11 @@
 // the final object for a caller that did not ask to stream.
 //
 //   judging ──commit──> relaying   (a streaming caller: held bytes first)
-//      │      └───────> folding    (a non-streaming caller: the terminal event's object)
+//      │      └───────> folding    (a caller that gets one object, made of a stream or of JSON)
 //      └─answer as is─> plain      (an HTTP error or a JSON body, byte for byte)
+//
+// Where the caller's dialect is not the provider's, what is held and relayed is the translation
+// (surface/answer_translation.hpp), made event by event as they come.
 //
 // It tells its exchange of at most one event per delivery, after the delivery has been read whole.
 #pragma once
@@ -22,7 +25,9 @@
 #include "flexd/origin/attempt.hpp"
 #include "flexd/race/race.hpp"
 #include "flexd/sse/scanner.hpp"
-#include "flexd/surface/responses.hpp"
+#include "flexd/surface/answer_translation.hpp"
+#include "flexd/surface/events.hpp"
+#include "flexd/surface/fold.hpp"
 #include "flexd/surface/start_signal.hpp"
 
 namespace flexd::front {
@@ -37,7 +42,7 @@ class Leg final : public origin::AttemptHandler, private sse::Sink {
   enum class Mode : uint8_t {
     judging,   // before commit
     relaying,  // frames go to the caller
-    folding,   // only the terminal event matters
+    folding,   // the answer is made as a whole
     plain,     // bytes go to the caller as they are
     over,      // nothing more is expected or wanted
   };
@@ -52,8 +57,9 @@ class Leg final : public origin::AttemptHandler, private sse::Sink {
   void cancel();
   // answer_stream begins relaying frames: those held first.
   void answer_stream();
-  // answer_folded waits for the terminal event (or uses the one that has come).
-  void answer_folded() { mode_ = Mode::folding; }
+  // answer_folded waits for the terminal event (or uses the one that has come), or for the end of
+  // an object that has to be translated.
+  void answer_folded();
   // answer_plain begins relaying bytes: those held first.
   void answer_plain();
   // on_drained: the caller reads again; withheld credit is given back.
@@ -92,8 +98,10 @@ class Leg final : public origin::AttemptHandler, private sse::Sink {
   // between_frames: nothing of an unfinished event is on its way to the caller.
   bool between_frames() const { return !part_open_; }
   const surface::StreamFacts& facts() const { return facts_; }
-  // final_object is what a caller gets that did not ask to stream: JSON, with final_status. Empty
-  // until the terminal event.
+  // position is where the caller's stream stands, for a failure event of flexd's own.
+  errors::StreamPosition position() const;
+  // final_object is an answer that was made as a whole: JSON (or, of a translated object for a
+  // caller who asked for a stream, all its frames), with final_status. Empty until it is there.
   std::string_view final_object() const { return final_.view(); }
   unsigned final_status() const { return final_status_; }
   origin::FailureKind last_failure() const { return last_failure_; }
@@ -114,8 +122,13 @@ class Leg final : public origin::AttemptHandler, private sse::Sink {
 
   void on_stream_bytes(std::string_view bytes);
   void on_plain_bytes(std::string_view bytes);
+  bool is_inconsequential(std::string_view event) const;
   bool passes_by_name(const sse::Frame& frame) const;
   void judge(const surface::Event& event);
+  void translate(const surface::Event& event);
+  void collect(std::string_view bytes);
+  void finish_collected();
+  void keep_failure(const surface::EventFailure& failure);
   void on_terminal(const surface::Event& event);
   void report_judgement();
   void report_lost(race::Loss loss, bool answered);
@@ -127,6 +140,7 @@ class Leg final : public origin::AttemptHandler, private sse::Sink {
   void write_held();
   void relay(std::string_view bytes);
   void flush_run();
+  void flush_translated();
   void give_credit(size_t count);
   std::string_view held_view(std::span<char> space) const;
   std::string_view provider_request_id_view() const;
@@ -142,8 +156,12 @@ class Leg final : public origin::AttemptHandler, private sse::Sink {
   sse::Scanner scanner_;
   surface::StartSignal signal_;
   surface::StreamFacts facts_;
+  surface::Fold fold_;
+  surface::AnswerTranslation translation_;
   FieldStore fields_;
   ByteChain held_;
+  Buffer translated_;  // of this delivery, not yet written
+  Buffer object_;      // a whole answer of the provider, to be translated
   Buffer final_;
   std::string_view delivery_;  // the bytes being read
   std::string_view run_;       // frames next to each other in one delivery, not yet written

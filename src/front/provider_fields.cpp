@@ -39,7 +39,8 @@ constexpr auto name_set(Names... names) {
 // accept-encoding and user-agent are the gateway's own.
 constexpr auto kUpCommon = name_set("traceparent", "tracestate", "idempotency-key");
 constexpr auto kUpOpenai = name_set("openai-organization", "openai-project", "openai-beta");
-constexpr auto kUpAnthropic = name_set("anthropic-version", "anthropic-beta");
+constexpr std::string_view kAnthropicVersionName = "anthropic-version";
+constexpr auto kUpAnthropic = name_set(kAnthropicVersionName, "anthropic-beta");
 constexpr auto kUpGemini = name_set("api-revision");
 
 constexpr auto kDownCommon =
@@ -59,28 +60,17 @@ bool begins_with(std::string_view name, std::string_view family) {
          iequals(name.substr(0, family.size()), family);
 }
 
-// is_own_dialect: the request is in the provider's own language, so that its own fields apply.
-bool is_own_dialect(const UpstreamFields& how) {
-  switch (how.provider) {
-    case errors::Provider::openai:
-      return how.dialect == errors::Dialect::responses;
-    case errors::Provider::gemini:
-      return how.dialect == errors::Dialect::interactions;
-    case errors::Provider::anthropic:
-      return how.dialect == errors::Dialect::messages;
-  }
-  return false;
-}
-
-bool is_upstream_field(const UpstreamFields& how, std::string_view name) {
+// is_upstream_field: a field that goes up, or could where the dialect's own provider is asked.
+bool is_upstream_field(errors::Dialect dialect, std::string_view name) {
   if (kUpCommon.has(name)) return true;
-  if (!is_own_dialect(how)) return false;
-  switch (how.provider) {
-    case errors::Provider::openai:
+  switch (dialect) {
+    case errors::Dialect::responses:
       return kUpOpenai.has(name);
-    case errors::Provider::gemini:
+    case errors::Dialect::chat:
+      return false;
+    case errors::Dialect::interactions:
       return kUpGemini.has(name);
-    case errors::Provider::anthropic:
+    case errors::Dialect::messages:
       return kUpAnthropic.has(name);
   }
   return false;
@@ -100,11 +90,11 @@ std::string_view authentication_name(errors::Provider provider) {
 
 }  // namespace
 
-Kept keep_upstream_fields(const http::FieldList& caller, const UpstreamFields& how,
+Kept keep_upstream_fields(const http::FieldList& caller, errors::Dialect dialect,
                           FieldStore& store) {
   size_t count = 0;
   for (const http::Field& field : caller) {
-    if (!is_upstream_field(how, field.name)) continue;
+    if (!is_upstream_field(dialect, field.name)) continue;
     if (++count > kUpstreamFieldsMax) return Kept::too_many;
     // HTTP/2 wants lower case; no name on the lists is longer.
     std::array<char, 64> name;
@@ -129,7 +119,13 @@ void list_upstream_fields(const FieldStore& store, const UpstreamFields& how,
   push("user-agent", "flexd/" FLEXD_VERSION);
   http::FieldList kept;
   store.list(kept);
+  const bool own = errors::is_own_dialect(how.dialect, how.provider);
+  if (how.provider == errors::Provider::anthropic &&
+      (!own || kept.count(kAnthropicVersionName) == 0)) {
+    push(kAnthropicVersionName, kAnthropicVersion);
+  }
   for (const http::Field& field : kept) {
+    if (!own && !kUpCommon.has(field.name)) continue;
     // A key that names one effect must not travel on two attempts.
     if (how.race && field.name == "idempotency-key") continue;
     push(field.name, field.value);

@@ -25,15 +25,21 @@ struct UpstreamFields {
 
 // kUpstreamFieldsMax bounds the caller's fields that go up.
 inline constexpr size_t kUpstreamFieldsMax = 32;
+// kAnthropicVersion is the version of Anthropic's API of requests that name none, and of those that
+// flexd has translated (https://docs.anthropic.com/en/api/versioning).
+inline constexpr std::string_view kAnthropicVersion = "2023-06-01";
 // kDownstreamFieldsMax bounds the provider's fields that come back.
 inline constexpr size_t kDownstreamFieldsMax = 64;
 
 // Kept says whether a caller's fields could be kept.
 enum class Kept : uint8_t { all, too_many, no_memory };
-// keep_upstream_fields copies the caller's allowed fields into `store`.
-[[nodiscard]] Kept keep_upstream_fields(const http::FieldList& caller, const UpstreamFields& how,
+// keep_upstream_fields copies into `store` what the caller's fields may mean to the dialect's own
+// provider. The body, which decides on the provider, is still to come.
+[[nodiscard]] Kept keep_upstream_fields(const http::FieldList& caller, errors::Dialect dialect,
                                         FieldStore& store);
-// list_upstream_fields makes the list to send: the gateway's own and those kept in `store`.
+// list_upstream_fields makes the list to send: the gateway's own and those kept in `store`, which
+// stay behind if another than the dialect's own provider has turned out to be asked. Anthropic's
+// version is the caller's, or kAnthropicVersion.
 void list_upstream_fields(const FieldStore& store, const UpstreamFields& how, http::FieldList& out);
 
 // is_downstream_field says whether a provider's response field is passed on to the caller.

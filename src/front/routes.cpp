@@ -15,7 +15,18 @@ struct Surface {
 
 constexpr std::array kSurfaces = {
     Surface{"/v1/responses", errors::Dialect::responses},
+    Surface{"/v1/chat/completions", errors::Dialect::chat},
+    Surface{"/v1/interactions", errors::Dialect::interactions},
+    Surface{"/v1beta/interactions", errors::Dialect::interactions},
+    Surface{"/v1/messages", errors::Dialect::messages},
 };
+
+constexpr errors::Dialect dialect_of(std::string_view path) {
+  for (const Surface& surface : kSurfaces) {
+    if (surface.path == path) return surface.dialect;
+  }
+  return errors::Dialect::responses;
+}
 
 // kHints maps a word in a wrong path to the surface it seems to mean; the first match counts.
 struct Hint {
@@ -23,7 +34,20 @@ struct Hint {
   std::string_view nearest;
 };
 constexpr std::array kHints = {
+    // OpenAI's Assistants have messages, and its Responses replace them.
+    Hint{"threads", "/v1/responses"},
+    Hint{"assistants", "/v1/responses"},
     Hint{"response", "/v1/responses"},
+    Hint{"completion", "/v1/chat/completions"},
+    Hint{"chat", "/v1/chat/completions"},
+    Hint{"message", "/v1/messages"},
+    Hint{"anthropic", "/v1/messages"},
+    Hint{"/complete", "/v1/messages"},  // Anthropic's before Messages
+    // Gemini's other API, with the version in the path that its SDKs send there.
+    Hint{"generateContent", "/v1beta/interactions"},
+    Hint{"v1beta", "/v1beta/interactions"},
+    Hint{"interaction", "/v1/interactions"},
+    Hint{"gemini", "/v1/interactions"},
 };
 
 bool contains_ignoring_case(std::string_view text, std::string_view word) {
@@ -45,6 +69,8 @@ Route find_route(std::string_view path, http::Method method) {
     for (const Hint& hint : kHints) {
       if (contains_ignoring_case(path, hint.word)) {
         route.nearest = hint.nearest;
+        // Whoever missed that surface reads errors in its form.
+        route.dialect = dialect_of(hint.nearest);
         break;
       }
     }

@@ -1,6 +1,8 @@
 #include "worker.hpp"
 
+#include <algorithm>
 #include <ctime>
+#include <iterator>
 
 #include "flexd/base/assert.hpp"
 
@@ -172,19 +174,41 @@ Worker::Worker(io::Reactor& reactor, Shared& shared, metrics::Core& metrics, Log
 
 Worker::~Worker() = default;
 
+// open_origins makes a pool for each provider. Nothing is resolved or connected before a request
+// wants it, so that a provider nobody uses costs nothing.
 Result<void> Worker::open_origins() {
   WorkerCore& core = *core_;
   const config::Settings& settings = core.settings();
-  if (settings.openai.scheme == config::OriginUrl::Scheme::https) {
+  struct Origin {
+    errors::Provider provider;
+    const config::OriginUrl& url;
+    std::string_view path;
+  };
+  const Origin origins[] = {
+      {errors::Provider::openai, settings.openai, "/v1/responses"},
+      {errors::Provider::gemini, settings.gemini, "/v1beta/interactions"},
+      {errors::Provider::anthropic, settings.anthropic, "/v1/messages"},
+  };
+  const bool uses_tls = std::any_of(std::begin(origins), std::end(origins), [](const Origin& o) {
+    return o.url.scheme == config::OriginUrl::Scheme::https;
+  });
+  if (uses_tls) {
     auto context = tls::ClientContext::create(settings.origin_ca_file);
-    if (!context) return fail(context.error());
-    core.tls_ = std::move(*context);
+    if (context) {
+      core.tls_ = std::move(*context);
+    } else if (!settings.origin_ca_file.empty()) {
+      return fail(context.error());
+    }
+    // A system without roots can still ask a provider that needs none.
   }
-  core.paths_[static_cast<size_t>(errors::Provider::openai)] =
-      settings.openai.path_prefix + "/v1/responses";
-  core.pools_[static_cast<size_t>(errors::Provider::openai)] = std::make_unique<origin::Pool>(
-      core.reactor_, core.resources_, core.tls_.get(), errors::Provider::openai,
-      pool_options(settings, settings.openai));
+  for (const Origin& origin : origins) {
+    if (origin.url.scheme == config::OriginUrl::Scheme::https && core.tls_ == nullptr) continue;
+    const auto index = static_cast<size_t>(origin.provider);
+    core.paths_[index] = origin.url.path_prefix + std::string(origin.path);
+    core.pools_[index] =
+        std::make_unique<origin::Pool>(core.reactor_, core.resources_, core.tls_.get(),
+                                       origin.provider, pool_options(settings, origin.url));
+  }
   return {};
 }
 

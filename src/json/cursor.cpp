@@ -1,6 +1,7 @@
 #include "flexd/json/cursor.hpp"
 
 #include <algorithm>
+#include <array>
 #include <charconv>
 #include <cstring>
 #include <system_error>
@@ -18,21 +19,28 @@ bool is_space(char c) {
   return c == ' ' || c == '\n' || c == '\r' || c == '\t';
 }
 
-const char* skip_space(const char* at, const char* end) {
+// skip_space asks but one question where there is none, as nearly everywhere.
+inline const char* skip_space(const char* at, const char* end) {
+  if (at != end && static_cast<uint8_t>(*at) > ' ') return at;
   while (at != end && is_space(*at)) ++at;
   return at;
 }
 
-// find_quote_or_escape is the first quote or backslash, or `end`. It stands here and not behind the
-// pointers of TextKernels because most strings are names of a few bytes, for which the call would
-// cost more than the search.
+#if defined(__SSE2__)
+// quote_or_escape_mask has a bit for each quote and backslash of 16 bytes.
+inline uint32_t quote_or_escape_mask(const char* at) {
+  const __m128i bytes = _mm_loadu_si128(reinterpret_cast<const __m128i*>(at));
+  const __m128i found = _mm_or_si128(_mm_cmpeq_epi8(bytes, _mm_set1_epi8('"')),
+                                     _mm_cmpeq_epi8(bytes, _mm_set1_epi8('\\')));
+  return static_cast<uint32_t>(_mm_movemask_epi8(found));
+}
+#endif
+
+// find_quote_or_escape is the first quote or backslash, or `end`.
 const char* find_quote_or_escape(const char* at, const char* end) {
 #if defined(__SSE2__)
   for (; end - at >= 16; at += 16) {
-    const __m128i bytes = _mm_loadu_si128(reinterpret_cast<const __m128i*>(at));
-    const __m128i found = _mm_or_si128(_mm_cmpeq_epi8(bytes, _mm_set1_epi8('"')),
-                                       _mm_cmpeq_epi8(bytes, _mm_set1_epi8('\\')));
-    const auto mask = static_cast<uint32_t>(_mm_movemask_epi8(found));
+    const uint32_t mask = quote_or_escape_mask(at);
     if (mask != 0) return at + __builtin_ctz(mask);
   }
 #endif
@@ -40,9 +48,7 @@ const char* find_quote_or_escape(const char* at, const char* end) {
   return at;
 }
 
-// skip_string takes the byte after an opening quote and gives the one after the closing quote, or
-// nullptr.
-const char* skip_string(const char* at, const char* end) {
+const char* skip_long_string(const char* at, const char* end) {
   for (;;) {
     at = find_quote_or_escape(at, end);
     if (at == end) return nullptr;
@@ -52,12 +58,25 @@ const char* skip_string(const char* at, const char* end) {
   }
 }
 
+// skip_string takes the byte after an opening quote and gives the one after the closing quote, or
+// nullptr. Most strings are names and words of a few bytes, for which a call would cost more than
+// the search.
+inline const char* skip_string(const char* at, const char* end) {
+#if defined(__SSE2__)
+  if (end - at >= 16) {
+    const uint32_t mask = quote_or_escape_mask(at);
+    if (mask != 0 && at[__builtin_ctz(mask)] == '"') return at + __builtin_ctz(mask) + 1;
+  }
+#endif
+  return skip_long_string(at, end);
+}
+
 bool is_bracket_or_quote(char c) {
   return c == '"' || c == '{' || c == '}' || c == '[' || c == ']';
 }
 
 // find_bracket_or_quote is the first bracket, brace or quote, or `end`.
-const char* find_bracket_or_quote(const char* at, const char* end) {
+inline const char* find_bracket_or_quote(const char* at, const char* end) {
 #if defined(__SSE2__)
   for (; end - at >= 16; at += 16) {
     const __m128i bytes = _mm_loadu_si128(reinterpret_cast<const __m128i*>(at));
@@ -93,17 +112,26 @@ const char* skip_container(const char* at, const char* end) {
   }
 }
 
+// kEndsWord says of each byte whether a number, `true`, `false` or `null` ends before it.
+constexpr std::array<bool, 256> kEndsWord = [] {
+  std::array<bool, 256> ends{};
+  for (const char c : {' ', '\n', '\r', '\t', ',', ':', '"', '{', '}', '[', ']'}) {
+    ends[static_cast<uint8_t>(c)] = true;
+  }
+  return ends;
+}();
+
 // skip_value takes a value's first byte and gives the byte after the value, or nullptr.
 const char* skip_value(const char* at, const char* end) {
   if (at == end) return nullptr;
   if (*at == '"') return skip_string(at + 1, end);
   if (*at == '{' || *at == '[') return skip_container(at, end);
   const char* begin = at;
-  while (at != end && !is_space(*at) && *at != ',' && *at != ':' && !is_bracket_or_quote(*at)) ++at;
+  while (at != end && !kEndsWord[static_cast<uint8_t>(*at)]) ++at;
   return at == begin ? nullptr : at;
 }
 
-Value value_between(const char* begin, const char* end) {
+inline Value value_between(const char* begin, const char* end) {
   return {{begin, static_cast<size_t>(end - begin)}};
 }
 
@@ -182,6 +210,16 @@ std::optional<Unit> unescape(std::string_view& text) {
   return Unit{.bytes = {kMeanings[index]}, .size = 1};
 }
 
+// field_named is the index of a member's name as it stands in the text, or size().
+size_t field_named(Value name, const Names& names) {
+  const std::string_view raw(name.text.data() + 1, name.text.size() - 2);
+  const size_t field = names.field_of(raw);
+  if (field < names.size() || raw.find('\\') == std::string_view::npos) return field;
+  std::array<char, kNameBytesMax + 1> buffer;
+  const auto unescaped = decode(name, buffer);
+  return unescaped ? names.field_of(*unescaped) : names.size();
+}
+
 // from_number converts the whole text or nothing.
 template <typename Integer>
 std::optional<Integer> from_number(Value value) {
@@ -195,30 +233,17 @@ std::optional<Integer> from_number(Value value) {
 
 }  // namespace
 
+Value Value::front_of(std::string_view document) {
+  const char* const end = document.data() + document.size();
+  return value_between(skip_space(document.data(), end), end);
+}
+
 Value Value::value_in(std::string_view document) {
   const char* begin = document.data();
   const char* end = begin + document.size();
   begin = skip_space(begin, end);
   const char* stop = skip_value(begin, end);
   return stop == nullptr ? Value{} : value_between(begin, stop);
-}
-
-Type Value::type() const {
-  switch (text.empty() ? '\0' : text.front()) {
-    case '"':
-      return Type::kString;
-    case '{':
-      return Type::kObject;
-    case '[':
-      return Type::kArray;
-    case 't':
-    case 'f':
-      return Type::kBool;
-    case 'n':
-      return Type::kNull;
-    default:
-      return Type::kNumber;
-  }
 }
 
 Value Value::operator[](std::string_view name) const {
@@ -229,16 +254,17 @@ Value Value::operator[](std::string_view name) const {
   return {};
 }
 
-std::string_view Value::contents() const {
-  if (text.size() < 2 || text.front() != '"' || text.back() != '"') return {};
-  return text.substr(1, text.size() - 2);
-}
-
 bool Value::equals(std::string_view word) const {
   if (text.size() < 2 || text.front() != '"') return false;
   std::string_view rest = contents();
-  if (rest == word) return rest.find('\\') == std::string_view::npos;
-  if (rest.size() <= word.size()) return false;  // an escape is longer than what it means
+  if (rest.size() < word.size()) return false;
+  if (rest.size() == word.size()) return rest == word && word.find('\\') == word.npos;
+  // Only escapes, which are longer than what they mean, can still make the two equal.
+  size_t same = 0;
+  while (same < word.size() && rest[same] == word[same] && rest[same] != '\\') ++same;
+  if (rest[same] != '\\') return false;
+  rest.remove_prefix(same);
+  word.remove_prefix(same);
   while (!rest.empty()) {
     std::optional<Unit> unit;
     if (rest.front() == '\\') {
@@ -342,10 +368,7 @@ void members_of(Value object, const Names& names, std::span<Value> found) {
   FLEXD_ASSERT(found.size() >= names.size());
   std::fill(found.begin(), found.end(), Value{});
   for (const Member& member : Members(object)) {
-    std::array<char, kNameBytesMax + 1> unescaped;
-    const auto name = decode(member.name, unescaped);
-    if (!name) continue;
-    const size_t field = names.field_of(*name);
+    const size_t field = field_named(member.name, names);
     if (field < names.size() && !found[field].exists()) found[field] = member.value;
   }
 }

@@ -2,20 +2,44 @@
 
 #include "flexd/json/cursor.hpp"
 
+#if defined(__SSE2__)
+#include <emmintrin.h>
+#endif
+
 namespace flexd::json {
+namespace {
+
+#if defined(__SSE2__)
+// short_string_bytes is how many plain ASCII bytes stand before a closing quote, if there are at
+// most 15 of them, else 16. It may read 16 bytes. Most strings are names and words as short as
+// that, for which a call of a kernel would cost more than the search.
+inline size_t short_string_bytes(const char* at) {
+  const __m128i bytes = _mm_loadu_si128(reinterpret_cast<const __m128i*>(at));
+  const __m128i quote = _mm_cmpeq_epi8(bytes, _mm_set1_epi8('"'));
+  const __m128i slash = _mm_cmpeq_epi8(bytes, _mm_set1_epi8('\\'));
+  // As signed numbers the bytes of longer UTF-8 sequences are below those of control characters.
+  const __m128i other = _mm_cmplt_epi8(bytes, _mm_set1_epi8(0x20));
+  const auto quotes = static_cast<uint32_t>(_mm_movemask_epi8(quote));
+  const auto bad = static_cast<uint32_t>(_mm_movemask_epi8(_mm_or_si128(slash, other)));
+  const uint32_t first = quotes & (0U - quotes);
+  return first == 0 || (bad & (first - 1U)) != 0 ? 16 : static_cast<size_t>(__builtin_ctz(first));
+}
+#endif
+
+}  // namespace
 
 // Parser walks one document. It keeps its own stack, so that depth costs no machine stack.
 class Parser {
  public:
-  Parser(std::string_view document, const Names& names, Fields& fields, const TextKernels& kernels)
+  // `fields` may be nullptr if there are no names.
+  Parser(std::string_view document, const Names& names, Fields* fields, const TextKernels& kernels)
       : begin_(document.data()),
         at_(begin_),
         end_(begin_ + document.size()),
         names_(names),
         fields_(fields),
         kernels_(kernels) {
-    fields_.present_ = 0;
-    fields_.member_count_ = 0;
+    if (fields_ != nullptr) fields_->present_ = 0;
   }
 
   // run walks the document; false if it has a fault.
@@ -53,13 +77,14 @@ class Parser {
   const char* at_;
   const char* end_;
   const Names& names_;
-  Fields& fields_;
+  Fields* fields_;
   const TextKernels& kernels_;
   Error error_;
   Type top_type_ = Type::kNull;
   Field* open_field_ = nullptr;    // the listed top-level member being read
   Field* closed_field_ = nullptr;  // the one just read, which waits for its comma
   uint32_t comma_before_ = kNoComma;
+  uint32_t member_count_ = 0;
   size_t depth_ = 0;
   bool in_object_ = false;
   bool escaped_ = false;                         // the last string had an escape
@@ -77,7 +102,10 @@ bool Parser::run() {
                                            : after(next);
     if (!good) return false;
   }
-  fields_.object_ = {offset(top), offset(at_)};
+  if (fields_ != nullptr) {
+    fields_->object_ = {offset(top), offset(at_)};
+    fields_->member_count_ = member_count_;
+  }
   skip_space();
   return at_ == end_ || fail_at(at_);
 }
@@ -165,6 +193,15 @@ bool Parser::string() {
   bool high = false;
   escaped_ = false;
   ++at_;
+#if defined(__SSE2__)
+  if (end_ - at_ >= 16) {
+    const size_t bytes = short_string_bytes(at_);
+    if (bytes < 16) {
+      at_ += bytes + 1;
+      return true;
+    }
+  }
+#endif
   for (;;) {
     const PlainRun run = kernels_.plain_run(at_, end_);
     high |= run.high;
@@ -233,7 +270,7 @@ bool Parser::word(std::string_view letters) {
 }
 
 bool Parser::note_key(const char* key_begin) {
-  const uint32_t position = fields_.member_count_++;
+  const uint32_t position = member_count_++;
   std::string_view name(key_begin + 1, static_cast<size_t>(at_ - key_begin - 2));
   std::array<char, kNameBytesMax + 1> unescaped;
   if (escaped_) {
@@ -244,13 +281,13 @@ bool Parser::note_key(const char* key_begin) {
   }
   const size_t field = names_.field_of(name);
   if (field == names_.size()) return true;
-  if (fields_.has(field)) {
+  if (fields_->has(field)) {
     fail_at(key_begin, Fault::kDuplicate);
     error_.field = static_cast<uint32_t>(field);
     return false;
   }
-  fields_.present_ |= 1U << field;
-  open_field_ = &fields_.fields_[field];
+  fields_->present_ |= 1U << field;
+  open_field_ = &fields_->fields_[field];
   *open_field_ = {.member = {.begin = offset(key_begin), .end = 0},
                   .position = position,
                   .comma_before = comma_before_};
@@ -268,7 +305,7 @@ void Parser::note_value_end() {
 Result<void, Error> find(std::string_view document, const Names& names, Fields& fields,
                          const TextKernels& kernels) {
   FLEXD_ASSERT(document.size() < UINT32_MAX);
-  Parser parser(document, names, fields, kernels);
+  Parser parser(document, names, &fields, kernels);
   if (!parser.run()) return fail(parser.error());
   if (parser.top_type() != Type::kObject) {
     return fail(Error{.fault = Fault::kNotObject, .offset = fields.object().begin, .field = 0});
@@ -279,8 +316,7 @@ Result<void, Error> find(std::string_view document, const Names& names, Fields& 
 Result<Type, Error> validate(std::string_view document, const TextKernels& kernels) {
   FLEXD_ASSERT(document.size() < UINT32_MAX);
   static constexpr Names kNoNames;
-  Fields fields;
-  Parser parser(document, kNoNames, fields, kernels);
+  Parser parser(document, kNoNames, nullptr, kernels);
   if (!parser.run()) return fail(parser.error());
   return parser.top_type();
 }

@@ -198,12 +198,12 @@ const size_t kSupported = supported_count();
 
 }  // namespace
 
+// Before static initialization has come to this file the portable variant is the only one.
 const TextKernels& best_kernels() {
-  return supported_kernels().back();
+  return kKernels[kSupported == 0 ? 0 : kSupported - 1];
 }
 
 std::span<const TextKernels> supported_kernels() {
-  // Before static initialization has come to this file the portable variant is the only one.
   return {kKernels.data(), kSupported == 0 ? 1 : kSupported};
 }
 

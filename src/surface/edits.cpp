@@ -12,10 +12,14 @@ struct TierText {
   std::string_view word;
   std::string_view member;
   std::string_view member_and_stream;
+  // The same with the comma that stands before what follows.
+  std::string_view front;
+  std::string_view front_and_stream;
 };
 
-#define FLEXD_TIER_TEXT(word) \
-  {word, "\"service_tier\":\"" word "\"", "\"service_tier\":\"" word "\",\"stream\":true"}
+#define FLEXD_TIER_TEXT(word)                                                              \
+  {word, "\"service_tier\":\"" word "\"", "\"service_tier\":\"" word "\",\"stream\":true", \
+   "\"service_tier\":\"" word "\",", "\"service_tier\":\"" word "\",\"stream\":true,"}
 constexpr TierText kTierTexts[] = {
     FLEXD_TIER_TEXT("flex"),     FLEXD_TIER_TEXT("default"), FLEXD_TIER_TEXT("standard"),
     FLEXD_TIER_TEXT("priority"), FLEXD_TIER_TEXT("auto"),    FLEXD_TIER_TEXT("standard_only"),
@@ -47,7 +51,7 @@ SpliceList edits(const RequestFacts& facts, Tier tier, bool force_stream) {
   } else {
     edit.insert(added);
   }
-  for (size_t field = kFirstReserved; field < kRequestFieldCount; ++field) {
+  for (size_t field = kFirstReserved; field < kBackground; ++field) {
     if (fields.has(field)) edit.remove(field);
   }
   return edit.splices();
@@ -62,6 +66,13 @@ SpliceList race_edits(const RequestFacts& facts, Tier tier) {
 
 SpliceList direct_edits(const RequestFacts& facts) {
   return edits(facts, facts.tier, false);
+}
+
+SpliceList translated_edits(errors::Provider provider, Tier tier, bool stream) {
+  const TierText& text = text_of(provider, tier);
+  SpliceList list;
+  list.add({.offset = 1, .length = 0, .text = stream ? text.front_and_stream : text.front});
+  return list;
 }
 
 }  // namespace flexd::surface

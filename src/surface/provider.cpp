@@ -60,6 +60,11 @@ std::string_view tier_word(Provider provider, Tier tier) {
   return kWords[static_cast<size_t>(provider)][static_cast<size_t>(tier)];
 }
 
+std::string_view answered_tier_word(errors::Provider provider, Tier tier) {
+  if (provider == errors::Provider::anthropic && tier == Tier::standard) return "standard";
+  return tier_word(provider, tier);
+}
+
 Tier direct_tier(const StartWithin& start_within) {
   FLEXD_ASSERT(start_within.kind != StartWithin::Kind::duration);
   switch (start_within.kind) {

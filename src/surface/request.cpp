@@ -3,6 +3,7 @@
 #include <charconv>
 #include <cstring>
 
+#include "checks.hpp"
 #include "flexd/json/cursor.hpp"
 
 namespace flexd::surface {
@@ -12,9 +13,21 @@ namespace {
 using errors::Code;
 using errors::Variant;
 
-static_assert(kRequestFields.size() == kRequestFieldCount);
-static_assert(kRequestFields[kMaxOutputTokens] == "max_output_tokens");
-static_assert(kRequestFields[kFirstReserved] == "provider");
+consteval bool fields_match() {
+  for (const json::Names* const names :
+       {&kResponsesFields, &kChatFields, &kInteractionsFields, &kMessagesFields}) {
+    if ((*names)[kStream] != "stream" || (*names)[kFirstReserved] != "provider" ||
+        (*names)[kBackground] != "background") {
+      return false;
+    }
+  }
+  return kResponsesFields[kMaxOutputTokens] == "max_output_tokens" &&
+         kChatFields[kFirstRefused] == "presence_penalty" &&
+         kChatFields[kEndRefused] == "messages" &&
+         kInteractionsFields[kGenerationConfig] == "generation_config" &&
+         kMessagesFields[kTools] == "tools";
+}
+static_assert(fields_match(), "the lists and their enums agree");
 
 // syntax_detail says where the text stops being JSON.
 std::string_view syntax_detail(uint32_t offset, size_t body_size, RequestFacts& facts) {
@@ -39,26 +52,17 @@ errors::Error error_of(const json::Error& error, RequestFacts& facts) {
     case json::Fault::kDuplicate:
       return {.code = Code::invalid_json,
               .variant = Variant::duplicate_field,
-              .param = kRequestFields[error.field],
-              .detail = kRequestFields[error.field]};
+              .param = request_fields(facts.dialect)[error.field],
+              .detail = request_fields(facts.dialect)[error.field]};
     case json::Fault::kNotObject:
       return {.code = Code::invalid_body};
   }
   return {.code = Code::invalid_json};
 }
 
-json::Value value_of(const RequestFacts& facts, RequestField field) {
-  const json::Field* const found = facts.fields[field];
-  return found == nullptr ? json::Value{} : json::Value{found->value.of(facts.body)};
-}
-
-bool is_null_or_absent(const json::Value& value) {
-  return !value.exists() || value.is_null();
-}
-
 // is_off tells whether a switch stands where it changes nothing.
 bool is_off(const json::Value& value) {
-  return is_null_or_absent(value) || value.to_bool() == false;
+  return is_unset(value) || value.to_bool() == false;
 }
 
 // effective_default is the key's own start_within as it applies to this model.
@@ -70,13 +74,13 @@ StartWithin effective_default(std::string_view text, std::string_view model,
 }
 
 // read_start_within fills facts.start_within from the body or the default.
-Result<void, errors::Error> read_start_within(RequestFacts& facts, const FlexModels& flex_models,
-                                              std::string_view default_start_within) {
-  const json::Value value = value_of(facts, kStartWithin);
+Result<void, errors::Error> read_start_within(RequestFacts& facts, const RequestRules& rules) {
+  const json::Value value = facts.value(kStartWithin);
   if (!value.exists()) {
-    if (default_start_within.empty())
+    if (rules.default_start_within.empty())
       return fail(errors::Error{.code = Code::missing_start_within});
-    facts.start_within = effective_default(default_start_within, facts.model, flex_models);
+    facts.start_within =
+        effective_default(rules.default_start_within, facts.model, rules.flex_models);
     return {};
   }
   if (!value.is(json::Type::kString)) {
@@ -97,55 +101,117 @@ Result<void, errors::Error> read_start_within(RequestFacts& facts, const FlexMod
   return {};
 }
 
-Result<void, errors::Error> check_parameters(const RequestFacts& facts) {
-  if (!is_off(value_of(facts, kBackground))) {
-    return fail(errors::Error{.code = Code::unsupported_parameter,
-                              .variant = Variant::background,
-                              .param = kRequestFields[kBackground]});
+// check_common refuses what no dialect may set.
+Refusal check_common(const RequestFacts& facts) {
+  if (!is_off(facts.value(kBackground))) {
+    return errors::Error{
+        .code = Code::unsupported_parameter, .variant = Variant::background, .param = "background"};
   }
-  for (size_t field = kFirstReserved; field < kRequestFieldCount; ++field) {
-    if (is_off(value_of(facts, static_cast<RequestField>(field)))) continue;
-    return fail(errors::Error{.code = Code::unsupported_parameter,
-                              .variant = Variant::reserved_field,
-                              .param = kRequestFields[field]});
+  for (size_t field = kFirstReserved; field < kBackground; ++field) {
+    if (is_off(facts.value(field))) continue;
+    return errors::Error{.code = Code::unsupported_parameter,
+                         .variant = Variant::reserved_field,
+                         .param = request_fields(facts.dialect)[field]};
   }
-  if (facts.provider == errors::Provider::anthropic &&
-      is_null_or_absent(value_of(facts, kMaxOutputTokens))) {
-    return fail(
-        errors::Error{.code = Code::missing_max_tokens, .param = kRequestFields[kMaxOutputTokens]});
+  return std::nullopt;
+}
+
+// check_max_tokens: Anthropic wants a bound, and none is made up.
+Refusal check_max_tokens(const RequestFacts& facts) {
+  if (facts.provider != errors::Provider::anthropic) return std::nullopt;
+  bool unset = true;
+  std::string_view param;
+  switch (facts.dialect) {
+    case errors::Dialect::responses:
+      param = "max_output_tokens";
+      unset = is_unset(facts.value(kMaxOutputTokens));
+      break;
+    case errors::Dialect::chat:
+      param = "max_completion_tokens";
+      unset = is_unset(facts.value(kMaxCompletionTokens)) && is_unset(facts.value(kChatMaxTokens));
+      break;
+    case errors::Dialect::interactions:
+      param = "generation_config.max_output_tokens";
+      unset = is_unset(facts.value(kGenerationConfig)["max_output_tokens"]);
+      break;
+    case errors::Dialect::messages:
+      param = "max_tokens";
+      unset = is_unset(facts.value(kMessagesMaxTokens));
+      break;
   }
+  if (!unset) return std::nullopt;
+  return errors::Error{.code = Code::missing_max_tokens, .param = param};
+}
+
+Refusal check_dialect(RequestFacts& facts, bool native) {
+  switch (facts.dialect) {
+    case errors::Dialect::responses:
+      return std::nullopt;
+    case errors::Dialect::chat:
+      return check_chat(facts);
+    case errors::Dialect::interactions:
+      return check_interactions(facts, native);
+    case errors::Dialect::messages:
+      return check_messages(facts, native);
+  }
+  return std::nullopt;
+}
+
+Result<void, errors::Error> check_parameters(RequestFacts& facts, bool native) {
+  if (facts.dialect == errors::Dialect::chat) {
+    if (const Refusal refusal = check_n(facts)) return fail(*refusal);
+  }
+  if (const Refusal refusal = check_common(facts)) return fail(*refusal);
+  if (const Refusal refusal = check_dialect(facts, native)) return fail(*refusal);
+  if (const Refusal refusal = check_max_tokens(facts)) return fail(*refusal);
   return {};
 }
 
 }  // namespace
 
-Result<void, errors::Error> read_request(std::string_view body, RequestFacts& facts) {
+const json::Names& request_fields(errors::Dialect dialect) {
+  switch (dialect) {
+    case errors::Dialect::responses:
+      return kResponsesFields;
+    case errors::Dialect::chat:
+      return kChatFields;
+    case errors::Dialect::interactions:
+      return kInteractionsFields;
+    case errors::Dialect::messages:
+      return kMessagesFields;
+  }
+  return kResponsesFields;
+}
+
+Result<void, errors::Error> read_request(errors::Dialect dialect, std::string_view body,
+                                         RequestFacts& facts) {
+  facts.dialect = dialect;
   facts.body = body;
-  if (const auto found = json::find(body, kRequestFields, facts.fields); !found) {
+  if (const auto found = json::find(body, request_fields(dialect), facts.fields); !found) {
     return fail(error_of(found.error(), facts));
   }
-  const auto model = json::decode(value_of(facts, kModel), facts.model_space);
+  const auto model = json::decode(facts.value(kModel), facts.model_space);
   if (!model || model->empty() || model->size() > kModelBytesMax) {
     return fail(errors::Error{.code = Code::missing_model});
   }
   facts.model = *model;
   facts.provider = errors::provider_of(facts.model);
-  facts.stream = value_of(facts, kStream).to_bool().value_or(false);
-  facts.conversation = !is_null_or_absent(value_of(facts, kConversation));
+  facts.stream = facts.value(kStream).to_bool().value_or(false);
+  facts.conversation =
+      dialect == errors::Dialect::responses && !is_unset(facts.value(kConversation));
   return {};
 }
 
-Result<void, errors::Error> check_request(RequestFacts& facts, const FlexModels& flex_models,
-                                          std::string_view default_start_within) {
-  if (auto read = read_start_within(facts, flex_models, default_start_within); !read) return read;
-  if (!is_null_or_absent(value_of(facts, kServiceTier))) {
+Result<void, errors::Error> check_request(RequestFacts& facts, const RequestRules& rules) {
+  if (auto read = read_start_within(facts, rules); !read) return read;
+  if (!is_unset(facts.value(kServiceTier))) {
     return fail(errors::Error{.code = Code::service_tier_not_allowed});
   }
-  if (const auto code = check_tier(facts.start_within, facts.model, flex_models)) {
+  if (const auto code = check_tier(facts.start_within, facts.model, rules.flex_models)) {
     return fail(errors::Error{.code = *code, .detail = facts.model});
   }
   if (!facts.races()) facts.tier = direct_tier(facts.start_within);
-  return check_parameters(facts);
+  return check_parameters(facts, rules.native_parameters);
 }
 
 }  // namespace flexd::surface

@@ -6,8 +6,12 @@
 //
 //   ~~    a tilde                          ~K    the right key
 //   ~H    the head of a good request, without its framing and its end
+//   ~Px   the same, for path x of kPaths
+//   ~Qxyz a whole good request for path x and model y, with marker z of kScenarios; to x add 4 for
+//         a race, 8 for a stream
 //   ~{ ~} a body between them: Content-Length, the blank line, the body
 //   ~Sx   a marker of kScenarios           ~Bx   x times 4096 bytes
+//   ~Tx   a marker of kAnswers             ~Mx   a model of kModels
 //   ~|    the packet ends                  ~dx   x * x milliseconds pass
 //   ~w    wait for an answer to end        ~n    a new client
 //   ~c    the client closes (FIN)          ~a    it aborts (RST)
@@ -87,6 +91,16 @@ constexpr std::array<std::string_view, 32> kScenarios = {
     "huge-event 300000",
 };
 
+// kAnswers say something that not every dialect says alike.
+constexpr std::array<std::string_view, 10> kAnswers = {
+    "tool-call",       "tools",   "interleaved", "agent 1", "reasoning",
+    "reasoning-tools", "refusal", "incomplete",  "unicode", "cached"};
+
+constexpr std::array<std::string_view, 4> kPaths = {"/v1/responses", "/v1/chat/completions",
+                                                    "/v1beta/interactions", "/v1/messages"};
+constexpr std::array<std::string_view, 3> kModels = {"gpt-5.4", "gemini-3.5-flash",
+                                                     "claude-sonnet-4-5"};
+
 void require(bool condition, const char* what) {
   if (condition) return;
   std::fprintf(stderr, "gateway_fuzz: %s\n", what);
@@ -150,12 +164,22 @@ class Script {
         text_ += key_;
         return true;
       case 'H':
-        text_ += "POST /v1/responses HTTP/1.1\r\nHost: gateway\r\nAuthorization: Bearer " + key_ +
-                 "\r\n";
+        add_head(kPaths[0]);
+        return true;
+      case 'P':
+        add_head(kPaths[number() % kPaths.size()]);
+        return true;
+      case 'Q':
+        add_question();
+        return true;
+      case 'M':
+        text_ += kModels[number() % kModels.size()];
         return true;
       case 'S':
-        text_ += std::string(kMarker) + std::string(kScenarios[number() % kScenarios.size()]) + "]";
-        ++markers_;
+        add_marker(kScenarios[number() % kScenarios.size()]);
+        return true;
+      case 'T':
+        add_marker(kAnswers[number() % kAnswers.size()]);
         return true;
       case 'B': {
         const size_t bytes = number() * 4096;
@@ -172,6 +196,36 @@ class Script {
       default:
         return false;
     }
+  }
+  void add_head(std::string_view path) {
+    text_ += "POST " + std::string(path) + " HTTP/1.1\r\nHost: gateway\r\nAuthorization: Bearer " +
+             key_ + "\r\n";
+  }
+  void add_marker(std::string_view scenario) {
+    text_ += std::string(kMarker) + std::string(scenario) + "]";
+    ++markers_;
+  }
+  // add_question writes a request that has all that any dialect and provider wants of it.
+  void add_question() {
+    const size_t choice = number();
+    const size_t path = choice % kPaths.size();
+    const std::string model(kModels[number() % kModels.size()]);
+    const bool race = (choice & 4U) != 0;
+    const bool stream = (choice & 8U) != 0;
+    constexpr std::array<std::string_view, 4> kLimits = {
+        R"("max_output_tokens":99,"input":")", R"("max_tokens":99,"messages":[{"role":"user",)",
+        R"("generation_config":{"max_output_tokens":99},"input":")",
+        R"("max_tokens":99,"messages":[{"role":"user",)"};
+    const bool has_messages = path % 2 == 1;
+    add_head(kPaths[path]);
+    end_body();
+    body_ = text_.size();
+    text_ += R"({"model":")" + model + R"(","start_within":")" +
+             (race ? "00h-00m-09s" : "default") + "\"," + (stream ? R"("stream":true,)" : "") +
+             std::string(kLimits[path]) + (has_messages ? R"("content":")" : "");
+    add_marker(kScenarios[number() % kScenarios.size()]);
+    text_ += has_messages ? "\"}]}" : "\"}";
+    end_body();
   }
   void read_action(char escape) {
     using Op = Step::Op;
@@ -301,8 +355,11 @@ void World::choose(unsigned first, unsigned second, const std::string& key) {
   const bool http1 = (second & 4U) != 0;
   using Scheme = config::OriginUrl::Scheme;
   settings_.openai = {http1 ? Scheme::http : Scheme::h2c, "10.0.0.3", 80, ""};
+  settings_.gemini = settings_.anthropic = settings_.openai;
   account_.key = key;
   account_.openai_key = "sk-sim";
+  account_.gemini_key = "AIza-sim";
+  account_.anthropic_key = "sk-ant-sim";
 }
 
 World::World(unsigned first, unsigned second, const std::string& key) : world_(second >> 3U) {

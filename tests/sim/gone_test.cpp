@@ -15,23 +15,24 @@ constexpr uint64_t kSeenNs = kMs + 200'000;
 struct Stage {
   std::string name;
   std::string request;
-  uint64_t leave_ns;  // after the request
-  size_t attempts;    // that the provider has seen by then
-  size_t open;        // of these
+  uint64_t leave_ns;   // after the request
+  size_t attempts;     // that the provider has seen by then
+  size_t open;         // of these
+  std::string reason;  // in the log
 };
 
 std::vector<Stage> stages() {
   const std::string direct = R"("start_within":"default","stream":)";
   return {
-      {"flex is queued", race_body(30, true), 5 * kSecond, 1, 1},
-      {"flex is queued, no stream", race_body(30, false), 5 * kSecond, 1, 1},
-      {"both attempts are open", race_body(10, true), 12 * kSecond, 2, 2},
-      {"the winner streams", race_body(10, true), 17 * kSecond, 2, 1},
-      {"the winner is folded", race_body(10, false), 17 * kSecond, 2, 1},
-      {"early headers are out", race_body(10, false), 60 * kSecond, 2, 1},
-      {"direct, before the head", body(direct + "true"), 100 * kMs, 1, 1},
-      {"direct, streaming", body(direct + "true"), 7 * kSecond, 1, 1},
-      {"direct, no stream", body(direct + "false"), 7 * kSecond, 1, 1},
+      {"flex is queued", race_body(30, true), 5 * kSecond, 1, 1, ""},
+      {"flex is queued, no stream", race_body(30, false), 5 * kSecond, 1, 1, ""},
+      {"both attempts are open", race_body(10, true), 12 * kSecond, 2, 2, ""},
+      {"the winner streams", race_body(10, true), 17 * kSecond, 2, 1, "flex_deadline"},
+      {"the winner is folded", race_body(10, false), 17 * kSecond, 2, 1, "flex_deadline"},
+      {"early headers are out", race_body(10, false), 60 * kSecond, 2, 1, "flex_deadline"},
+      {"direct, before the head", body(direct + "true"), 100 * kMs, 1, 1, "tier_direct"},
+      {"direct, streaming", body(direct + "true"), 7 * kSecond, 1, 1, "tier_direct"},
+      {"direct, no stream", body(direct + "false"), 7 * kSecond, 1, 1, "tier_direct"},
   };
 }
 
@@ -64,6 +65,7 @@ TEST_CASE("gone: a caller that leaves cancels every attempt at once") {
       CHECK(sim.last_line().find("\"status\":499") != std::string::npos);
       CHECK(json_text(sim.last_line(), "code") == "client_closed_request");
       CHECK(json_text(sim.last_line(), "outcome") == "client_closed");
+      CHECK(json_text(sim.last_line(), "routing_reason") == stage.reason);
       CHECK(sim.race_slots_in_use() == 0);
       CHECK(sim.requests_total() == 1);
     }

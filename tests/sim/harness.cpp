@@ -30,10 +30,26 @@ std::unique_ptr<io::Reactor> make_reactor(io::sim::World& world, std::string_vie
   return std::move(*reactor);
 }
 
+// simulator is shared by all that run in this process: its certificates, which take long to make,
+// are not used here.
+flexsim::Simulator& simulator() {
+  static const auto made = std::move(flexsim::Simulator::create({}).value());
+  return *made;
+}
+
 }  // namespace
+
+SimOptions three_providers() {
+  SimOptions options;
+  options.account.gemini_key = "AIza-sim";
+  options.account.anthropic_key = "sk-ant-sim";
+  return options;
+}
 
 SimOptions::SimOptions() {
   settings.max_clients = 200;
+  settings.gemini.scheme = config::OriginUrl::Scheme::h2c;
+  settings.anthropic.scheme = config::OriginUrl::Scheme::h2c;
   account.openai_key = "sk-sim";
   account.race_slots = 1000;
 }
@@ -75,11 +91,25 @@ Sim::Sim(const SimOptions& chosen)
   // The rest of the URL is a test's to choose.
   options.settings.openai = {config::OriginUrl::Scheme::h2c, options.origin_ip, 80,
                              options.settings.openai.path_prefix};
+  options.settings.gemini.port = port_of(errors::Provider::gemini);
+  options.settings.anthropic.port = port_of(errors::Provider::anthropic);
+  for (config::OriginUrl* const url : {&options.settings.gemini, &options.settings.anthropic}) {
+    url->host = options.origin_ip;
+  }
   shared.settings = &options.settings;
   shared.flex_models = &flex_models_;
   shared.auth_failures = auth_failures_.get();
   shared.snapshot = account::make_dev_snapshot(options.account, arena_);
-  provider.listen();
+  if (options.flexsim) {
+    simulator().reset();
+    flexsim_ = std::move(flexsim::Server::create(simulator(), 0, *provider_reactor_).value());
+    for (const errors::Provider of : kProviders) {
+      const auto at = io::Address::from_ip("10.0.0.3", port_of(of)).value();
+      REQUIRE(flexsim_->listen(at, flexsim::Transport::plain).has_value());
+    }
+  } else {
+    provider.listen();
+  }
   worker = std::make_unique<front::Worker>(*gateway_reactor_, shared, metrics, *log_);
   REQUIRE(worker->open_origins().has_value());
   const auto listening = worker->listen(io::Address::from_ip("10.0.0.2", 8080).value());
@@ -98,7 +128,7 @@ void Sim::shut_down() {
   for (const auto& client : clients_) client->abort();
   world.run_for(100 * kMs);
   // The callers are gone, and so is every attempt made for them.
-  CHECK(provider.open_streams() == 0);
+  CHECK(open_attempts() == 0);
   worker->drain();
   const bool quiet = world.run_until_true([this] { return worker->is_quiet(); }, 60 * kSecond);
   CHECK(quiet);
@@ -108,14 +138,20 @@ void Sim::shut_down() {
     REQUIRE(cut);
   }
   provider.close();
-  provider_reactor_->stop_listening();
+  if (flexsim_ != nullptr) {
+    flexsim_->stop();
+  } else {
+    provider_reactor_->stop_listening();
+  }
   world.run_for(40 * kSecond);
+  CHECK((flexsim_ == nullptr || flexsim_->is_idle()));
   lines();
   CHECK(race_slots_in_use() == 0);
   worker.reset();
   CHECK(gateway_reactor_->blocks().in_use_bytes() == 0);
   CHECK(gateway_reactor_->live_sockets() == 0);
   provider_.reset();
+  flexsim_.reset();
   client_reactor_.reset();
   gateway_reactor_.reset();
   provider_reactor_.reset();
@@ -148,6 +184,24 @@ Client& Sim::send(std::string_view body, std::string_view extra) {
 
 const Reply& Sim::ask(std::string_view body, std::string_view extra) {
   return wait(send(body, extra));
+}
+
+std::string Sim::post_to(std::string_view path, std::string_view body,
+                         std::string_view extra) const {
+  return "POST " + std::string(path) +
+         " HTTP/1.1\r\nHost: gateway\r\nContent-Type: application/json\r\nAuthorization: Bearer " +
+         key_ + "\r\n" + std::string(extra) + "Content-Length: " + std::to_string(body.size()) +
+         "\r\n\r\n" + std::string(body);
+}
+
+Client& Sim::send_to(std::string_view path, std::string_view body, std::string_view extra) {
+  Client& client = connect();
+  client.send(post_to(path, body, extra));
+  return client;
+}
+
+const Reply& Sim::ask_at(std::string_view path, std::string_view body, std::string_view extra) {
+  return wait(send_to(path, body, extra));
 }
 
 const Reply& Sim::wait(Client& client, size_t replies) {
@@ -186,11 +240,33 @@ uint64_t Sim::requests_total() const {
 
 uint64_t Sim::attempts(metrics::AttemptResult result) const {
   uint64_t total = 0;
+  for (const errors::Provider of : kProviders) total += attempts(of, result);
+  return total;
+}
+
+uint64_t Sim::attempts(errors::Provider of, metrics::AttemptResult result) const {
+  uint64_t total = 0;
   for (size_t tier = 0; tier < metrics::kTiers.size(); ++tier) {
-    total += metrics.value(metrics::Counter::attempts,
-                           metrics::at(errors::Provider::openai, tier, result));
+    total += metrics.value(metrics::Counter::attempts, metrics::at(of, tier, result));
   }
   return total;
+}
+
+uint64_t Sim::possible_double_bills(errors::Provider of) const {
+  return metrics.value(metrics::Counter::possible_double_bills, metrics::at(of));
+}
+
+size_t Sim::open_attempts() const {
+  if (flexsim_ == nullptr) return provider.open_streams();
+  size_t open = 0;
+  for (const flexsim::TierCounters& tier : report().tiers) {
+    open += tier.endings[static_cast<size_t>(flexsim::Ending::open)];
+  }
+  return open;
+}
+
+flexsim::Report Sim::report() const {
+  return simulator().report();
 }
 
 uint64_t Sim::attempts_total() const {

@@ -1,11 +1,13 @@
-// harness.hpp: a whole gateway in a simulated world, with clients before it and a provider behind.
+// harness.hpp: a whole gateway in a simulated world, with clients before it and providers behind.
 //
 //   Sim sim;
 //   sim.provider.flex_play.sse().send(text).finish();
 //   const Reply& reply = sim.ask(body(R"("start_within":"00h-00m-30s")"));
 //
-// Hosts: clients 10.0.0.1, the gateway 10.0.0.2, the provider 10.0.0.3. When a Sim goes out of
-// scope it drains the gateway and checks that nothing is left of anything.
+// Hosts: clients 10.0.0.1, the gateway 10.0.0.2, the providers 10.0.0.3, each on a port of its own
+// (port_of). They play what a test wrote (provider.hpp), or are flexsim's (tools/flexsim), which
+// knows each vendor's API. When a Sim goes out of scope it drains the gateway and checks that
+// nothing is left of anything.
 #pragma once
 
 #include <doctest/doctest.h>
@@ -25,6 +27,8 @@
 #include "flexd/io/sim.hpp"
 #include "flexd/metrics/core.hpp"
 #include "flexd/surface/provider.hpp"
+#include "flexsim/server.hpp"
+#include "flexsim/simulator.hpp"
 #include "provider.hpp"
 #include "responses.hpp"
 
@@ -38,8 +42,12 @@ struct SimOptions {
   io::sim::WorldOptions world;
   config::Settings settings;
   account::DevSettings account;
-  std::string origin_ip = "10.0.0.3";  // where the gateway looks for the provider
+  std::string origin_ip = "10.0.0.3";  // where the gateway looks for the providers
+  bool flexsim = false;                // the providers are flexsim's, not sim.provider
 };
+
+// three_providers are options with a key for each provider.
+SimOptions three_providers();
 
 // read_lines drains a pipe's read end.
 class LogPipe {
@@ -71,6 +79,11 @@ class Sim {
   // send posts a body on a new client; ask also waits for the reply's end.
   Client& send(std::string_view body, std::string_view extra = "");
   const Reply& ask(std::string_view body, std::string_view extra = "");
+  // post_to, send_to and ask_at are the same for any path.
+  std::string post_to(std::string_view path, std::string_view body,
+                      std::string_view extra = "") const;
+  Client& send_to(std::string_view path, std::string_view body, std::string_view extra = "");
+  const Reply& ask_at(std::string_view path, std::string_view body, std::string_view extra = "");
   // wait runs until the client's last request is answered or its connection is over.
   const Reply& wait(Client& client, size_t replies = 1);
 
@@ -90,7 +103,13 @@ class Sim {
   // attempts_total counts attempts that have ended, however they did.
   uint64_t attempts_total() const;
   uint64_t attempts(metrics::AttemptResult result) const;
+  uint64_t attempts(errors::Provider of, metrics::AttemptResult result) const;
+  uint64_t possible_double_bills(errors::Provider of) const;
+  // open_attempts counts those that the providers have not seen the end of.
+  size_t open_attempts() const;
   const std::string& key() const { return key_; }
+  // report is flexsim's.
+  flexsim::Report report() const;
   uint32_t race_slots_in_use();
   // shut_down drains everything and checks that nothing is left; the destructor does it otherwise.
   void shut_down();
@@ -112,6 +131,7 @@ class Sim {
   std::unique_ptr<io::Reactor> gateway_reactor_;
   std::unique_ptr<io::Reactor> provider_reactor_;
   std::unique_ptr<Provider> provider_;
+  std::unique_ptr<flexsim::Server> flexsim_;
   std::vector<std::unique_ptr<Client>> clients_;
   bool over_ = false;
 

@@ -59,8 +59,9 @@ class Provider::Stream {
 // Link is one connection.
 class Provider::Link final : public io::SocketHandler, public http::h2::ServerHandler {
  public:
-  Link(Provider& provider, io::SocketId socket, size_t index)
+  Link(Provider& provider, errors::Provider of, io::SocketId socket, size_t index)
       : provider_(provider),
+        of_(of),
         socket_(socket),
         index_(index),
         session_(provider.resources_, provider.reactor_.blocks(), *this, provider.options_) {}
@@ -125,6 +126,7 @@ class Provider::Link final : public io::SocketHandler, public http::h2::ServerHa
   // ServerHandler
   void on_request(int32_t id, const http::RequestHead& head) override {
     Seen& seen = provider_.seen_.emplace_back();
+    seen.provider = of_;
     seen.connection = index_;
     seen.stream = id;
     seen.path = head.raw_target;
@@ -161,6 +163,7 @@ class Provider::Link final : public io::SocketHandler, public http::h2::ServerHa
   }
 
   Provider& provider_;
+  errors::Provider of_;
   io::SocketId socket_;
   size_t index_;
   http::h2::ServerSession session_;
@@ -218,20 +221,27 @@ void Provider::Stream::perform(const Play::Step& step) {
   }
 }
 
-Provider::Provider(io::Reactor& reactor) : reactor_(reactor) {}
+Provider::Provider(io::Reactor& reactor)
+    : reactor_(reactor),
+      doors_{Door{*this, kProviders[0]}, Door{*this, kProviders[1]}, Door{*this, kProviders[2]}} {}
 
 Provider::~Provider() = default;
 
 io::Address Provider::listen() {
-  const auto address = reactor_.listen(io::Address::from_ip("10.0.0.3", 80).value(), *this);
-  REQUIRE(address.has_value());
-  return *address;
+  io::Address first;
+  for (Door& door : doors_) {
+    const auto wanted = io::Address::from_ip("10.0.0.3", port_of(door.of)).value();
+    const auto address = reactor_.listen(wanted, door);
+    REQUIRE(address.has_value());
+    if (door.of == errors::Provider::openai) first = *address;
+  }
+  return first;
 }
 
-io::SocketHandler* Provider::on_accept(io::SocketId socket, const io::Address& /*peer*/) {
-  links_.push_back(std::make_unique<Link>(*this, socket, links_.size()));
-  reactor_.touch(socket);
-  return links_.back().get();
+io::SocketHandler* Provider::Door::on_accept(io::SocketId socket, const io::Address& /*peer*/) {
+  owner.links_.push_back(std::make_unique<Link>(owner, of, socket, owner.links_.size()));
+  owner.reactor_.touch(socket);
+  return owner.links_.back().get();
 }
 
 std::vector<const Seen*> Provider::of(std::string_view tier) const {

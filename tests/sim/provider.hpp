@@ -1,9 +1,11 @@
-// provider.hpp: a provider in the simulated world: HTTP/2 without TLS, playing what a test wrote.
+// provider.hpp: providers in the simulated world: HTTP/2 without TLS, playing what a test wrote.
+// Each of the three has a port of its own.
 //
 // For each request the test's `choose` gives a Play: steps in virtual time. Everything that arrives
 // is recorded: when a request was whole, when and how its stream ended.
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <deque>
 #include <functional>
@@ -13,16 +15,27 @@
 #include <utility>
 #include <vector>
 
+#include "flexd/errors/dialect.hpp"
 #include "flexd/http/h2_server.hpp"
 #include "flexd/io/reactor.hpp"
 
 namespace flexd::sim_test {
+
+// Vendor is what src calls errors::Provider; here a Provider is what answers in its place.
+using Vendor = errors::Provider;
 
 inline constexpr uint64_t kMs = 1'000'000;
 inline constexpr uint64_t kSecond = 1'000'000'000;
 inline constexpr uint32_t kCancelCode = 8;   // RFC 9113 7: CANCEL
 inline constexpr uint32_t kRefusedCode = 7;  // REFUSED_STREAM
 inline constexpr uint32_t kInternalCode = 2;
+
+inline constexpr std::array<errors::Provider, errors::kProviderCount> kProviders = {
+    errors::Provider::openai, errors::Provider::gemini, errors::Provider::anthropic};
+// port_of is where a provider listens.
+constexpr uint16_t port_of(errors::Provider provider) {
+  return static_cast<uint16_t>(80 + static_cast<unsigned>(provider));
+}
 
 using Fields = std::vector<std::pair<std::string, std::string>>;
 
@@ -71,6 +84,7 @@ class Play {
 
 // Seen is one request as the provider saw it.
 struct Seen {
+  errors::Provider provider = errors::Provider::openai;  // whose port it came to
   size_t connection = 0;
   int32_t stream = 0;
   Fields fields;
@@ -91,14 +105,14 @@ struct Seen {
   std::string field(std::string_view name) const;
 };
 
-class Provider final : public io::AcceptHandler {
+class Provider {
  public:
   explicit Provider(io::Reactor& reactor);
   ~Provider();
   Provider(const Provider&) = delete;
   Provider& operator=(const Provider&) = delete;
 
-  // listen takes connections on port 80 of this host and returns its address.
+  // listen takes connections on this host, on each provider's port, and returns OpenAI's address.
   io::Address listen();
   // choose gives the play of a request. By default flex_play and standard_play are used.
   std::function<Play(const Seen&)> choose;
@@ -121,12 +135,18 @@ class Provider final : public io::AcceptHandler {
  private:
   class Link;
   class Stream;
-  io::SocketHandler* on_accept(io::SocketId socket, const io::Address& peer) override;
+  struct Door final : io::AcceptHandler {
+    Door(Provider& house, errors::Provider name) : owner(house), of(name) {}
+    io::SocketHandler* on_accept(io::SocketId socket, const io::Address& peer) override;
+    Provider& owner;
+    errors::Provider of;
+  };
 
   io::Reactor& reactor_;
   http::h2::Resources resources_;
   http::h2::ServerOptions options_;
   std::deque<Seen> seen_;
+  std::array<Door, errors::kProviderCount> doors_;
   std::vector<std::unique_ptr<Link>> links_;
 };
 

@@ -5,39 +5,15 @@
 //   FLEXD_SIM_SEED=S    tries the one seed S
 #include <doctest/doctest.h>
 
-#include <cstdlib>
 #include <map>
-#include <random>
 
+#include "chaos.hpp"
 #include "harness.hpp"
 
 using namespace flexd;
 using namespace flexd::sim_test;
 
 namespace {
-
-// kEveryday is how many seeds a normal run tries.
-#ifdef FLEXD_SANITIZE
-constexpr uint64_t kEveryday = 300;
-#else
-constexpr uint64_t kEveryday = 1500;
-#endif
-
-uint64_t number_of(const char* name, uint64_t otherwise) {
-  const char* const text = std::getenv(name);
-  return text == nullptr ? otherwise : std::strtoull(text, nullptr, 10);
-}
-
-class Random {
- public:
-  explicit Random(uint64_t seed) : engine_(seed) {}
-  uint64_t below(uint64_t bound) { return engine_() % bound; }
-  bool one_in(uint64_t count) { return below(count) == 0; }
-  uint64_t span(uint64_t from, uint64_t to) { return from + below(to - from + 1); }
-
- private:
-  std::mt19937_64 engine_;
-};
 
 // Script is what the provider did with one request, for the judge.
 struct Script {
@@ -71,8 +47,6 @@ class Chaos {
   Play make_play(const Seen& seen);
   void play_stream(Play& play, Events& events, Script& script);
   void play_error(Play& play, Script& script);
-  void break_off(Play& play);
-  void send_pieces(Play& play, const std::string& text);
   void one_client(size_t number);
   std::string request_of(Ask& ask);
   void judge(const Ask& ask);
@@ -118,37 +92,6 @@ Chaos::Chaos(uint64_t seed, bool harmful)
   sim_.world.faults() = harmful ? io::sim::Faults::harmful(p, 0.002) : io::sim::Faults::harmless(p);
 }
 
-// send_pieces sends a text cut anywhere, with pauses.
-void Chaos::send_pieces(Play& play, const std::string& text) {
-  size_t at = 0;
-  while (at < text.size()) {
-    const size_t size = random_.one_in(3) ? random_.span(1, 40) : random_.span(100, 4000);
-    play.send(text.substr(at, size));
-    at += size;
-    if (random_.one_in(6)) play.wait(random_.span(1, 3000) * kMs);
-  }
-}
-
-void Chaos::break_off(Play& play) {
-  switch (random_.below(6)) {
-    case 0:
-      play.abort();
-      break;
-    case 1:
-      play.close();
-      break;
-    case 2:
-      play.finish();
-      break;
-    case 3:
-      play.wait(200 * kSecond).reset(kInternalCode);  // a long silence
-      break;
-    default:
-      play.reset(kInternalCode);
-      break;
-  }
-}
-
 void Chaos::play_error(Play& play, Script& script) {
   script.status = std::array{400U, 401U, 409U, 429U, 500U, 503U}[random_.below(6)];
   const std::string code =
@@ -157,7 +100,7 @@ void Chaos::play_error(Play& play, Script& script) {
                 "\"},\"pad\":\"" + std::string(random_.below(20'000), 'p') + "\"}";
   script.complete = true;
   play.head(script.status, {{"content-type", "application/json"}});
-  send_pieces(play, script.sent);
+  send_pieces(random_, play, script.sent);
   if (random_.one_in(6)) {
     script.complete = false;
     play.reset(kInternalCode);
@@ -172,7 +115,7 @@ void Chaos::play_stream(Play& play, Events& events, Script& script) {
   std::string text = events.created();
   if (random_.one_in(2)) {
     text += events.queued();
-    send_pieces(play, text);
+    send_pieces(random_, play, text);
     const uint64_t keepalives = random_.one_in(5) ? 40 : random_.below(4);
     for (uint64_t i = 0; i < keepalives; ++i) {
       play.wait(5 * kSecond).send(events.keepalive());
@@ -181,19 +124,19 @@ void Chaos::play_stream(Play& play, Events& events, Script& script) {
   }
   text += events.in_progress();
   if (random_.one_in(8)) {
-    send_pieces(play, text);
-    break_off(play);
+    send_pieces(random_, play, text);
+    break_off(random_, play);
     return;
   }
   if (random_.one_in(8)) {
     text += events.failed(R"({"code":"server_error","message":"early"})");
-    send_pieces(play, text);
+    send_pieces(random_, play, text);
     play.finish();
     script.complete = true;
     script.final_object = R"({"error":{"code":"server_error","message":"early"}})";
     return;
   }
-  send_pieces(play, text);
+  send_pieces(random_, play, text);
   play.wait(random_.below(20'000) * kMs);
   text = events.item();
   const uint64_t deltas = random_.below(12);
@@ -201,8 +144,8 @@ void Chaos::play_stream(Play& play, Events& events, Script& script) {
     text += events.delta(std::string(random_.one_in(20) ? 90'000 : random_.below(3000), 'd'));
   }
   if (random_.one_in(6)) {
-    send_pieces(play, text.substr(0, random_.span(1, text.size())));
-    break_off(play);
+    send_pieces(random_, play, text.substr(0, random_.span(1, text.size())));
+    break_off(random_, play);
     return;
   }
   script.complete = true;
@@ -213,7 +156,7 @@ void Chaos::play_stream(Play& play, Events& events, Script& script) {
     script.final_object = events.final_object();
     text += events.completed();
   }
-  send_pieces(play, text);
+  send_pieces(random_, play, text);
   if (!random_.one_in(10)) play.finish();  // else the end of the stream never comes
 }
 
@@ -238,7 +181,7 @@ Play Chaos::make_play(const Seen& seen) {
                   std::string(random_.below(50'000), 'j') + "\"}";
     script.complete = true;
     play.head(200, {{"content-type", "application/json"}});
-    send_pieces(play, script.sent);
+    send_pieces(random_, play, script.sent);
     play.finish();
   }
   scripts_.push_back(std::move(script));
@@ -442,14 +385,7 @@ void Chaos::run() {
 }
 
 void try_seeds(bool harmful) {
-  const uint64_t one = number_of("FLEXD_SIM_SEED", 0);
-  const uint64_t count = one != 0 ? 1 : number_of("FLEXD_SIM_SEEDS", kEveryday);
-  for (uint64_t i = 0; i < count; ++i) {
-    const uint64_t seed = one != 0 ? one : i + 1;
-    INFO("run it alone with FLEXD_SIM_SEED=", seed);
-    Chaos chaos(seed, harmful);
-    chaos.run();
-  }
+  for_each_seed(kEveryday, [harmful](uint64_t seed) { Chaos(seed, harmful).run(); });
 }
 
 }  // namespace

@@ -44,12 +44,17 @@ struct Settings {
   uint32_t workers = 0;                         // 0: one a core
   bool pin = false;
   bool dev = false;
+  // dev_start_within is the default of the --dev key: any form of the field, or empty for none.
+  std::string dev_start_within;
 
   OriginUrl openai{OriginUrl::Scheme::https, "api.openai.com", 443, ""};
   OriginUrl gemini{OriginUrl::Scheme::https, "generativelanguage.googleapis.com", 443, ""};
   OriginUrl anthropic{OriginUrl::Scheme::https, "api.anthropic.com", 443, ""};
   std::string origin_ca_file;    // empty: the system's roots
   std::string flex_models_file;  // empty: the built-in list
+  // native_parameters relaxes the rules for parameters that only lack an equivalent elsewhere
+  // (surface/request.hpp).
+  bool native_parameters = false;
 
   RaceMode race = RaceMode::overlap;
   uint64_t standard_lead_ns = 0;

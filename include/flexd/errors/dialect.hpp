@@ -57,4 +57,18 @@ constexpr Provider provider_of(std::string_view model) {
   return Provider::openai;
 }
 
+// is_own_dialect: `dialect` is the language that `provider` itself speaks, so that a request needs
+// no translation. Chat is nobody's: OpenAI is spoken to in Responses.
+constexpr bool is_own_dialect(Dialect dialect, Provider provider) {
+  switch (provider) {
+    case Provider::openai:
+      return dialect == Dialect::responses;
+    case Provider::gemini:
+      return dialect == Dialect::interactions;
+    case Provider::anthropic:
+      return dialect == Dialect::messages;
+  }
+  return false;
+}
+
 }  // namespace flexd::errors

@@ -25,8 +25,9 @@ struct Error {
   // caller.
   std::string_view param{};
   // detail fills the slot of the message: a model's name, a provider's, the nearest surface; on
-  // method_not_allowed the methods allowed, which go into Allow too. Never a secret. Where the slot
-  // names a parameter and there is no detail, param fills it.
+  // method_not_allowed the methods allowed, which go into Allow too; on invalid_value what was
+  // expected (`a string`, `a list`). Never a secret. Where the slot names a parameter and there is
+  // no detail, param fills it.
   std::string_view detail{};
   // retry_after_s overrides the table's Retry-After; 0 leaves it.
   uint32_t retry_after_s = 0;

@@ -49,6 +49,7 @@ enum class Code : uint8_t {
   unsupported_parameter,
   unsupported_generation_config,
   missing_max_tokens,
+  invalid_value,
   // where and how
   unknown_url,
   method_not_allowed,
@@ -93,7 +94,6 @@ enum class Reach : uint8_t {
   request,           // some request on the public listener
   fault_hook,        // only a fault planted in flexd
   log_only,          // written to the log; no one is left to read an answer
-  other_dialects,    // a request in a dialect other than Responses
   account_settings,  // a request of an account with settings that only a store can hold
 };
 
@@ -107,7 +107,8 @@ struct Row {
   uint16_t retry_after_s;  // of the Retry-After header; 0 for none
   bool on_public_page;     // on the public error page of the FlexInference API (doc_url)
   Reach reach;
-  // The text. One `{}` takes the error's detail, or `absent` where there is none.
+  // The text. One `{}` takes the error's detail, or `absent` where there is none. One `{param}`
+  // before it takes the error's param.
   std::string_view message;
   std::string_view absent;
 };
@@ -131,6 +132,7 @@ enum class Variant : uint8_t {
   // unsupported_parameter (the row's own: no equivalent at the provider)
   background,
   reserved_field,
+  native_parameter,
   // unknown_url: the row's own, its detail is the nearest surface
   // unsupported_media_type (the row's own: not JSON)
   content_encoding,

@@ -26,6 +26,10 @@ enum class Tier : uint8_t { flex, standard, priority, automatic };
 // (automatic at Gemini, flex at Anthropic): check_tier lets no request come that far.
 std::string_view tier_word(errors::Provider provider, Tier tier);
 
+// answered_tier_word is the tier as an answer of the provider's names it, as far as the request
+// tells: where Anthropic is asked for `standard_only` it answers `standard`.
+std::string_view answered_tier_word(errors::Provider provider, Tier tier);
+
 // direct_tier is the tier of a request without a race. A duration has none: FLEXD_ASSERT.
 Tier direct_tier(const StartWithin& start_within);
 

@@ -8,8 +8,16 @@
 //   check_request  missing_start_within, invalid_start_within, service_tier_not_allowed, the tier
 //                  against the provider, the dialect's parameters, missing_max_tokens
 //
-// The dialect is OpenAI's Responses (https://platform.openai.com/docs/api-reference/responses).
-// Nothing here allocates. What is not named here reaches the provider as the caller wrote it.
+// The four dialects differ in which of their parameters are refused (src/surface/checks.hpp). A
+// parameter that is null, or stands where it changes nothing, is not set.
+//
+//   Responses     https://platform.openai.com/docs/api-reference/responses
+//   Chat          https://platform.openai.com/docs/api-reference/chat
+//   Interactions  https://ai.google.dev/api/interactions-api
+//   Messages      https://docs.anthropic.com/en/api/messages
+//
+// Nothing here allocates. What is not refused here reaches the provider as the caller wrote it
+// where the dialect is the provider's own, and is translated otherwise (translate.hpp).
 #pragma once
 
 #include <array>
@@ -20,6 +28,7 @@
 #include "flexd/base/result.hpp"
 #include "flexd/errors/dialect.hpp"
 #include "flexd/errors/render.hpp"
+#include "flexd/json/cursor.hpp"
 #include "flexd/json/finder.hpp"
 #include "flexd/surface/provider.hpp"
 #include "flexd/surface/start_within.hpp"
@@ -29,24 +38,22 @@ namespace flexd::surface {
 // kModelBytesMax bounds the name of a model; a longer one is no name (missing_model).
 inline constexpr size_t kModelBytesMax = 256;
 
-// The top-level members of a Responses request that flexd acts on: a duplicate of one is
-// invalid_json. From kFirstReserved on they are fields of later features of the FlexInference API.
+// The top-level members that every dialect has, at the same indices in each list of request_fields.
+// From kFirstReserved to kBackground stand fields of later features of the FlexInference API, from
+// kFirstOwn on what the dialect has besides.
 enum RequestField : uint8_t {
   kModel,
   kStartWithin,
   kServiceTier,
   kStream,
-  kConversation,
-  kBackground,
-  kMaxOutputTokens,
   kFirstReserved,
-  kRequestFieldCount = kFirstReserved + 7,
+  kBackground = kFirstReserved + 7,
+  kFirstOwn,
 };
-inline constexpr json::Names kRequestFields = {
-    "model",        "start_within", "service_tier",      "stream",
-    "conversation", "background",   "max_output_tokens",  //
-    "provider",     "retry",        "include_cost",      "cache",
-    "pii_mask",     "moderate",     "trace_storage"};
+
+// request_fields are the top-level members that flexd acts on in requests of `dialect`, in checks
+// or in translation. A duplicate of one is invalid_json.
+const json::Names& request_fields(errors::Dialect dialect);
 
 // RequestFacts is what was read. It refers to the body and to itself: keep both where they are.
 struct RequestFacts {
@@ -54,6 +61,7 @@ struct RequestFacts {
   RequestFacts(const RequestFacts&) = delete;
   RequestFacts& operator=(const RequestFacts&) = delete;
 
+  errors::Dialect dialect = errors::Dialect::responses;
   // model is unescaped; not empty once read_request has succeeded.
   std::string_view model;
   errors::Provider provider = errors::Provider::openai;
@@ -61,7 +69,8 @@ struct RequestFacts {
   // another type: an attempt of a race goes out with `true` all the same, and elsewhere the
   // provider judges it.
   bool stream = false;
-  // conversation: present and not null. Only one attempt of it may be open at a time.
+  // conversation: present and not null. Only one attempt of it may be open at a time. Responses
+  // alone has it.
   bool conversation = false;
 
   // Set by check_request: how to route.
@@ -70,23 +79,40 @@ struct RequestFacts {
   Tier tier = Tier::standard;
 
   bool races() const { return start_within.kind == StartWithin::Kind::duration; }
+  // is_own_dialect: the provider takes the body as it is, but for splices.
+  bool is_own_dialect() const { return errors::is_own_dialect(dialect, provider); }
 
-  // fields says where the members stand; the edits are made from it (edits.hpp).
+  // fields says where the members stand, by their index in request_fields(dialect).
   json::Fields fields;
   std::string_view body;
+  // value is the value of a member; absent if the body does not have it.
+  json::Value value(size_t field) const {
+    const json::Field* const found = fields[field];
+    return found == nullptr ? json::Value{} : json::Value{found->value.of(body)};
+  }
 
   // Space for what has to be put together.
   std::array<char, kModelBytesMax> model_space;
   std::array<char, 48> detail_space;
+  std::array<char, errors::kParamBytesMax> param_space;
 };
 
 // read_request reads `body`, which outlives `facts`. The error's views live as long as both.
-Result<void, errors::Error> read_request(std::string_view body, RequestFacts& facts);
+Result<void, errors::Error> read_request(errors::Dialect dialect, std::string_view body,
+                                         RequestFacts& facts);
 
-// check_request judges what read_request has found. `default_start_within` is the key's own, empty
-// for none: it counts where the body has none, and where it cannot apply to the model (or is not
-// valid) it acts as `default`.
-Result<void, errors::Error> check_request(RequestFacts& facts, const FlexModels& flex_models,
-                                          std::string_view default_start_within);
+// RequestRules is what the operator and the key have decided.
+struct RequestRules {
+  const FlexModels& flex_models;
+  // default_start_within is the key's own, empty for none: it counts where the body has none, and
+  // where it cannot apply to the model (or is not valid) it acts as `default`.
+  std::string_view default_start_within{};
+  // native_parameters: parameters that only lack an equivalent elsewhere are let through to the
+  // dialect's own provider, and hints among them (cache_control) are no error across dialects.
+  bool native_parameters = false;
+};
+
+// check_request judges what read_request has found.
+Result<void, errors::Error> check_request(RequestFacts& facts, const RequestRules& rules);
 
 }  // namespace flexd::surface

@@ -66,13 +66,36 @@ TEST_CASE("defaults are the documented ones") {
   CHECK(parsed->settings.early_headers_ns == 25 * kSecondNs);
   CHECK(parsed->settings.drain_timeout_ns == 900 * kSecondNs);
   CHECK(parsed->settings.workers == 0);
+  CHECK(parsed->settings.gemini.host == "generativelanguage.googleapis.com");
+  CHECK(parsed->settings.anthropic.host == "api.anthropic.com");
+  CHECK(!parsed->settings.native_parameters);
 }
 
 TEST_CASE("flags are read") {
-  const auto parsed = parse({"--listen", "127.0.0.1:1", "--listen", "[::1]:2", "--workers", "3",
-                             "--race", "sequential", "--standard-lead", "auto", "--early-headers",
-                             "0", "--openai-url", "http://127.0.0.1:9", "--log-level", "debug",
-                             "--log-format", "json", "--check-config"});
+  const auto parsed = parse({"--listen",
+                             "127.0.0.1:1",
+                             "--listen",
+                             "[::1]:2",
+                             "--workers",
+                             "3",
+                             "--race",
+                             "sequential",
+                             "--standard-lead",
+                             "auto",
+                             "--early-headers",
+                             "0",
+                             "--openai-url",
+                             "http://127.0.0.1:9",
+                             "--gemini-url",
+                             "h2c://g:8/x/",
+                             "--anthropic-url",
+                             "https://[::1]:7/y",
+                             "--native-parameters",
+                             "--log-level",
+                             "debug",
+                             "--log-format",
+                             "json",
+                             "--check-config"});
   REQUIRE(parsed);
   CHECK(parsed->kind == Parsed::Kind::check_config);
   CHECK(parsed->settings.listen == std::vector<std::string>{"127.0.0.1:1", "[::1]:2"});
@@ -81,6 +104,12 @@ TEST_CASE("flags are read") {
   CHECK(parsed->settings.standard_lead_auto);
   CHECK(parsed->settings.early_headers_ns == 0);
   CHECK(parsed->settings.openai.port == 9);
+  CHECK(parsed->settings.gemini.scheme == OriginUrl::Scheme::h2c);
+  CHECK(parsed->settings.gemini.authority() == "g:8");
+  CHECK(parsed->settings.gemini.path_prefix == "/x");
+  CHECK(parsed->settings.anthropic.host == "::1");
+  CHECK(parsed->settings.anthropic.path_prefix == "/y");
+  CHECK(parsed->settings.native_parameters);
   CHECK(parsed->settings.log_level == flexd::LogLevel::debug);
 }
 
@@ -94,6 +123,8 @@ TEST_CASE("a bad flag is one line that names it") {
       {"--idle-timeout", "5"},
       {"--idle-timeout", "0"},
       {"--openai-url", "x"},
+      {"--gemini-url", "generativelanguage.googleapis.com"},
+      {"--anthropic-url", "https://a?b"},
       {"--log-level", "loud"},
       {"--race-slots-per-org", "0"},
       {"stray"},
@@ -113,8 +144,9 @@ TEST_CASE("help names every flag and hides the measuring ones") {
   REQUIRE(parsed);
   CHECK(parsed->kind == Parsed::Kind::print);
   for (const char* flag :
-       {"--listen", "--admin-listen", "--dev", "--openai-url", "--origin-ca", "--race",
-        "--standard-lead", "--early-headers", "--drain-timeout", "--check-config", "--version"}) {
+       {"--listen", "--admin-listen", "--dev", "--openai-url", "--gemini-url", "--anthropic-url",
+        "--native-parameters", "--origin-ca", "--race", "--standard-lead", "--early-headers",
+        "--drain-timeout", "--check-config", "--version"}) {
     CAPTURE(flag);
     CHECK(parsed->text.find(flag) != std::string::npos);
   }

@@ -168,6 +168,11 @@ TEST_CASE("hostile details stay bounded, inside their string, and free of contro
 TEST_CASE("a slot takes the detail, else the parameter, else its own words") {
   CHECK(message_of({Code::missing_max_tokens, Variant::none, "max_tokens"}).find("`max_tokens`") !=
         std::string::npos);
+  const std::string wrong =
+      message_of({Code::invalid_value, Variant::none, "messages[0].content", "a string"});
+  CHECK(wrong.starts_with("The value of `messages[0].content` cannot be understood: a string is "));
+  const std::string vague = message_of({Code::invalid_value});
+  CHECK(vague.starts_with("The value of `a field` cannot be understood: a value of another type"));
   CHECK(message_of({Code::unknown_url}).find("is POST /v1/responses:") != std::string::npos);
   CHECK(message_of({Code::unknown_url, Variant::none, {}, "POST /v1/messages"})
             .find("is POST /v1/messages:") != std::string::npos);

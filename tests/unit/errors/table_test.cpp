@@ -90,6 +90,11 @@ void check_text(std::string_view message, std::string_view absent) {
   if (slot != std::string_view::npos) {
     CHECK(message.find("{}", slot + 2) == std::string_view::npos);
   }
+  const size_t param = message.find("{param}");
+  if (param != std::string_view::npos) {
+    CHECK(param < slot);
+    CHECK(message.find("{param}", param + 1) == std::string_view::npos);
+  }
 }
 
 TEST_CASE("every text is whole, has at most one slot, and differs from every other") {

@@ -233,6 +233,13 @@ std::string body(const std::string& start_within, bool stream, const std::string
          (stream ? R"(,"stream":true)" : "") + R"(,"input":")" + input + "\"}";
 }
 
+// translated is a request whose `messages` are no Responses input, in chat or in messages.
+std::string translated(const std::string& start_within, bool stream, const std::string& text) {
+  return R"({"model":"gpt-5.4","max_tokens":100,"start_within":")" + start_within + "\"" +
+         (stream ? R"(,"stream":true)" : "") + R"(,"messages":[{"role":"user","content":")" + text +
+         "\"}]}";
+}
+
 // Kind is a kind of request and what its reply has to hold.
 struct Kind {
   const char* name;
@@ -244,6 +251,8 @@ struct Kind {
 
 std::vector<Kind> kinds(const std::string& key) {
   const std::string race = "00h-00m-30s";
+  const std::string chat = "/v1/chat/completions";
+  const std::string messages = "/v1/messages";
   const std::string wrong = std::string(account::kInferencePrefix) + std::string(30, '0');
   return {
       {"direct", post(key, body("default", false, "Hi")), "200", "tier_direct"},
@@ -256,6 +265,28 @@ std::vector<Kind> kinds(const std::string& key) {
       {"60 KB in, 100 KB out",
        post(key, body(race, true, "[flexsim:ok bytes=100000]" + std::string(60'000, 'i'))), "200",
        "flex_won"},
+      {"chat", post(key, translated("default", false, "Hi"), chat), "200", "chat.completion"},
+      {"chat, streamed", post(key, translated("default", true, "Hi"), chat), "200", "[DONE]"},
+      {"chat race won", post(key, translated(race, false, "Hi"), chat), "200", "flex_won"},
+      {"chat race, streamed", post(key, translated(race, true, "Hi"), chat), "200", "flex_won"},
+      {"chat, two calls", post(key, translated("default", true, "[flexsim:interleaved]"), chat),
+       "200", "tool_calls"},
+      {"chat, 60 KB, 100 KB",
+       post(key, translated(race, true, "[flexsim:ok bytes=100000]" + std::string(60'000, 'i')),
+            chat),
+       "200", "flex_won"},
+      {"messages", post(key, translated("default", false, "Hi"), messages), "200", "end_turn"},
+      {"messages, streamed", post(key, translated("default", true, "Hi"), messages), "200",
+       "message_stop"},
+      {"messages, thoughts",
+       post(key, translated("default", true, "[flexsim:reasoning-tools]"), messages), "200",
+       "message_stop"},
+      {"chat, refused",
+       post(key,
+            R"({"model":"gpt-5.4","start_within":"default","seed":1,)"
+            R"("messages":[{"role":"user","content":"Hi"}]})",
+            chat),
+       "400", "unsupported_parameter"},
       {"provider's error", post(key, body("default", false, "[flexsim:error 400 bad]")), "400",
        "bad"},
       {"400", post(key, "{\"model\":"), "400", "error"},

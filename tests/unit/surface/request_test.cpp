@@ -32,8 +32,11 @@ struct Checked {
 // check runs both steps; `body` outlives the result.
 Checked check(std::string_view body, std::string_view default_start_within = {}) {
   Checked checked;
-  auto read = read_request(body, *checked.facts);
-  if (read) read = check_request(*checked.facts, flex_models(), default_start_within);
+  auto read = read_request(errors::Dialect::responses, body, *checked.facts);
+  if (read) {
+    read = check_request(*checked.facts, {.flex_models = flex_models(),
+                                          .default_start_within = default_start_within});
+  }
   if (!read) checked.error = read.error();
   return checked;
 }

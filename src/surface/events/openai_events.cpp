@@ -1,0 +1,121 @@
+// https://platform.openai.com/docs/api-reference/responses-streaming
+#include <algorithm>
+#include <array>
+
+#include "provider_events.hpp"
+
+namespace flexd::surface {
+
+namespace {
+
+using json::Type;
+using json::Value;
+
+constexpr std::string_view kResponsePrefix = "response.";
+
+// kInvalidRequestCodes are the codes of `response.error` and of `error` events that blame the
+// request (the list of ResponseError, and the common ones of the API beside it).
+constexpr std::string_view kInvalidRequestCodes[] = {
+    "invalid_prompt",
+    "invalid_request",
+    "invalid_request_error",
+    "invalid_value",
+    "invalid_type",
+    "invalid_image",
+    "invalid_image_format",
+    "invalid_base64_image",
+    "invalid_image_url",
+    "invalid_image_mode",
+    "image_too_large",
+    "image_too_small",
+    "image_parse_error",
+    "image_content_policy_violation",
+    "image_file_too_large",
+    "image_file_not_found",
+    "unsupported_image_media_type",
+    "empty_image_file",
+    "failed_to_download_image",
+    "context_length_exceeded",
+    "string_above_max_length",
+    "content_policy_violation",
+    "missing_required_parameter",
+    "unknown_parameter",
+    "unsupported_parameter",
+    "unsupported_value",
+    "service_tier_not_supported",
+    "unsupported_service_tier",
+    "conversation_locked",
+};
+
+bool is_invalid_request_code(std::string_view code) {
+  return std::find(std::begin(kInvalidRequestCodes), std::end(kInvalidRequestCodes), code) !=
+         std::end(kInvalidRequestCodes);
+}
+
+uint16_t status_of(std::string_view code, std::string_view type) {
+  if (code == "flex_unavailable" || is_quota_code(code) || is_quota_code(type)) {
+    return kTooManyRequests;
+  }
+  if (is_invalid_request_code(code)) return kInvalidRequest;
+  if (code == "server_error" || type == "server_error") return kServerError;
+  if (type == "rate_limit_error" || type == "too_many_requests") return kTooManyRequests;
+  return type == "invalid_request_error" ? kInvalidRequest : kServerError;
+}
+
+}  // namespace
+
+bool is_quota_code(std::string_view code) {
+  return code == "rate_limit_exceeded" || code == "insufficient_quota" ||
+         code == "credit_balance_exhausted" || code == "slow_down" ||
+         code.ends_with("_spend_limit_exceeded");
+}
+
+EventKind openai_kind_of(std::string_view name) {
+  if (name == "keepalive") return EventKind::keepalive;
+  if (name.starts_with(kResponsePrefix)) {
+    const std::string_view rest = name.substr(kResponsePrefix.size());
+    if (rest == "created") return EventKind::created;
+    if (rest == "queued") return EventKind::queued;
+    if (rest == "in_progress") return EventKind::in_progress;
+    if (rest == "completed") return EventKind::completed;
+    if (rest == "incomplete") return EventKind::incomplete;
+    if (rest == "failed" || rest == "cancelled") return EventKind::failed;
+  }
+  return name.ends_with(".failed") ? EventKind::part_failed : EventKind::progress;
+}
+
+EventFailure openai_failure(const Event& event) {
+  Value object;
+  if (event.kind == EventKind::failed) {
+    object = event.data["response"]["error"];
+  } else {
+    object = event.data["error"];
+    if (!object.is(Type::kObject)) object = event.data;  // a flat event
+  }
+  return openai_failure_of(object);
+}
+
+EventFailure openai_failure_of(const Value& object) {
+  if (!object.is(Type::kObject)) return {};
+  EventFailure failure{.object = object.text,
+                       .code = object["code"].contents(),
+                       .type = object["type"].contents(),
+                       .message = object["message"].contents()};
+  failure.status = status_of(failure.code, failure.type);
+  return failure;
+}
+
+void read_openai_usage(const Value& object, Usage& usage) {
+  static constexpr json::Names kNames = {"input_tokens", "output_tokens", "input_tokens_details",
+                                         "output_tokens_details"};
+  std::array<Value, kNames.size()> found;
+  json::members_of(object, kNames, found);
+  const auto& [input, output, input_details, output_details] = found;
+  usage.known |= take_count(input, usage.input_tokens);
+  usage.known |= take_count(output, usage.output_tokens);
+  take_count(input_details["cached_tokens"], usage.cached_tokens);
+  take_count(input_details["cache_write_tokens"], usage.cache_write_tokens);
+  take_count(output_details["reasoning_tokens"], usage.reasoning_tokens);
+}
+
+}  // namespace flexd::surface
