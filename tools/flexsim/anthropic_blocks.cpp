@@ -15,6 +15,7 @@ using json::Value;
 
 constexpr MemberRule kMessage[] = {{"role", kString, true}, {"content", kString | kArray, true}};
 constexpr std::string_view kRoles[] = {"user", "assistant"};
+constexpr std::string_view kAllRoles[] = {"user", "assistant", "system"};
 constexpr MemberRule kText[] = {{"type", kString, true},
                                 {"text", kString, true},
                                 {"citations", kArray | kNull},
@@ -97,15 +98,20 @@ bool is_tool_id(std::string_view id) {
 // MessageReader walks the turns.
 class MessageReader {
  public:
-  MessageReader(Checker& check, RequestFacts& facts) : check_(check), facts_(facts) {}
+  MessageReader(Checker& check, RequestFacts& facts, bool takes_system)
+      : check_(check), facts_(facts), takes_system_(takes_system) {}
 
   bool messages(Value list, const Path& path) {
     size_t index = 0;
     for (const Value message : Elements(list)) {
       const Path at(path, index);
       if (!check_.object(message, kMessage, at) ||
-          !check_.word(message["role"], kRoles, Path(at, "role"))) {
+          !check_.word(message["role"], takes_system_ ? Words(kAllRoles) : Words(kRoles),
+                       Path(at, "role"))) {
         return false;
+      }
+      if (index == 0 && message["role"].equals("system")) {
+        return check_.bad_value(at, "the first message must use the \"user\" role");
       }
       const bool is_model = message["role"].equals("assistant");
       if (index++ == 0 && is_model) {
@@ -256,6 +262,7 @@ class MessageReader {
 
   Checker& check_;
   RequestFacts& facts_;
+  const bool takes_system_;
   bool in_model_turn_ = false;
   bool has_thought_ = false;
   bool has_other_blocks_ = false;
@@ -283,7 +290,8 @@ ModelTraits traits_of(std::string_view model) {
           .takes_prefill = tenths < 406,
           .takes_adaptive = tenths >= 406,
           .takes_budget = tenths <= 406,
-          .takes_effort = tenths >= 405};
+          .takes_effort = tenths >= 405,
+          .takes_system = tenths >= 408};
 }
 
 bool check_anthropic_system(Checker& check, Value system, RequestFacts& facts) {
@@ -305,7 +313,7 @@ bool check_anthropic_system(Checker& check, Value system, RequestFacts& facts) {
 bool check_anthropic_messages(Checker& check, Value request, const ModelTraits& traits,
                               RequestFacts& facts) {
   const Path path("messages");
-  MessageReader reader(check, facts);
+  MessageReader reader(check, facts, traits.takes_system);
   if (!reader.messages(request["messages"], path)) return false;
   if (reader.ends_with_model() && !traits.takes_prefill) {
     return check.bad_value(path,

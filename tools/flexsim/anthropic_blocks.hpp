@@ -13,6 +13,7 @@ struct ModelTraits {
   bool takes_adaptive = true;  // thinking of type adaptive: from 4.6
   bool takes_budget = true;    // thinking of type enabled: up to 4.6
   bool takes_effort = true;    // output_config.effort: from 4.5
+  bool takes_system = true;    // system messages amid a conversation: from 4.8
 };
 
 // traits_of reads the version out of a name such as claude-opus-4-7 or claude-3-7-sonnet-20250219.

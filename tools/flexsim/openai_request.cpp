@@ -16,6 +16,7 @@ using json::Value;
 constexpr MemberRule kMembers[] = {
     {"access_programs", kObject | kNull},
     {"background", kBool | kNull},
+    {"client_metadata", kObject | kNull},
     {"context_management", kArray | kNull},
     {"conversation", kString | kObject | kNull},
     {"image", kObject | kNull},

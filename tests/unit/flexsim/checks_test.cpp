@@ -57,6 +57,7 @@ void hold_messages(const std::string& turns, const char* message,
 TEST_CASE("OpenAI: members and their types") {
   for (const Case& c : {
            Case{R"("input":"x")", ""},
+           Case{R"("input":"x","client_metadata":{"thread_id":"t"})", ""},
            Case{R"("input":"x","start_within":"5s")", "Unknown parameter", "start_within"},
            Case{R"("messages":[])", "Unknown parameter", "messages"},
            Case{R"("max_tokens":5)", "Unknown parameter", "max_tokens"},
@@ -265,6 +266,8 @@ TEST_CASE("Anthropic: what depends on the model and the version") {
   CHECK(traits_of("something").takes_sampling);
   hold_messages(R"({"role":"assistant","content":"I"})", "", "claude-sonnet-4-5");
   hold_messages(R"({"role":"assistant","content":"I"})", "prefill", "claude-opus-4-7");
+  hold_messages(R"({"role":"system","content":"Be brief."})", "", "claude-opus-4-8");
+  hold_messages(R"({"role":"system","content":"Be brief."})", "role", "claude-opus-4-7");
 }
 
 TEST_CASE("Anthropic: turns and blocks") {
