@@ -82,6 +82,15 @@ void write_fields(Writer& writer, const Error& error, const Target& target) {
   if (target.dialect == Dialect::interactions) {
     writer.key("status").string(google_status(row.status));
   }
+  const bool thread = error.code == Code::unsupported_parameter && error.param == "thread";
+  if (target.dialect == Dialect::messages && thread) {
+    // Anthropic's SDK asks for a conversation that the server keeps; told in its own words that
+    // there is none, it goes on without.
+    writer.key("details").begin_object();
+    writer.key("error_code").string("thread_unsupported_request");
+    writer.key("unsupported").begin_array().string("thread").end_array();
+    writer.end_object();
+  }
 }
 
 void write_request_id(Writer& writer, const Target& target) {

@@ -2,7 +2,8 @@
 //
 // Every body is {"error":{"message","type","code","param","doc_url"}} with all five members. Two
 // dialects get more beside them, never something else in their place: messages a top-level
-// "type":"error" and "request_id", interactions `error.status` in Google's words. Nothing here
+// "type":"error" and "request_id" (and where `thread` is refused Anthropic's own `error.details`,
+// by which its SDK goes on without), interactions `error.status` in Google's words. Nothing here
 // allocates; callers bring the room.
 #pragma once
 

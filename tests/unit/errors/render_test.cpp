@@ -165,6 +165,21 @@ TEST_CASE("hostile details stay bounded, inside their string, and free of contro
   CHECK(message.find("`" + accents.substr(0, 63) + "`") != std::string::npos);
 }
 
+TEST_CASE("a refused thread is told to a Messages caller in Anthropic's own words as well") {
+  std::array<char, kErrorBytesMax> space;
+  const auto details = [&space](const Error& error, Dialect dialect) {
+    const std::string_view body = write_body(error, {.dialect = dialect}, space);
+    return std::string(json::Value::value_in(body)["error"]["details"].text);
+  };
+  const Error thread{.code = Code::unsupported_parameter, .param = "thread"};
+  CHECK(details(thread, Dialect::messages) ==
+        R"({"error_code":"thread_unsupported_request","unsupported":["thread"]})");
+  CHECK(details(thread, Dialect::chat).empty());
+  CHECK(
+      details({.code = Code::unsupported_parameter, .param = "top_k"}, Dialect::messages).empty());
+  CHECK(details({.code = Code::invalid_value, .param = "thread"}, Dialect::messages).empty());
+}
+
 TEST_CASE("a slot takes the detail, else the parameter, else its own words") {
   CHECK(message_of({Code::missing_max_tokens, Variant::none, "max_tokens"}).find("`max_tokens`") !=
         std::string::npos);
