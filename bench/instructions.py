@@ -30,6 +30,12 @@ KINDS = {
     "direct": ("direct-64", 2000, 6000),
     "sse": ("sse", 200, 600),
     "race": ("race", 1000, 3000),
+    "responses-2k": ("responses-2k", 300, 900),
+    "chat": ("chat", 300, 900),
+    "messages": ("messages", 300, 900),
+    "sse-responses": ("sse-responses", 60, 180),
+    "chat-sse": ("chat-sse", 60, 180),
+    "messages-sse": ("messages-sse", 60, 180),
 }
 
 
@@ -114,10 +120,10 @@ def compare(measured, baseline):
         now, before = value["instructions"], baseline.get(kind, {}).get("instructions")
         if before is None:
             problems.append(f"{kind}: no baseline; --update writes one")
-            print(f"{kind:8} {now:>10} instructions a request")
+            print(f"{kind:13} {now:>10} instructions a request")
             continue
         change = now / before - 1
-        print(f"{kind:8} {now:>10} instructions a request, baseline {before}, {change:+.1%}")
+        print(f"{kind:13} {now:>10} instructions a request, baseline {before}, {change:+.1%}")
         if now > before * (1 + TOLERANCE):
             problems.append(f"{kind}: {change:+.2%} is over the {TOLERANCE:.0%} allowed; win it "
                             "back, or commit a new baseline (--update) and say why")
@@ -141,7 +147,7 @@ def main():
                 problems.append(f"{kind}: {error}")
         if arguments.update and not problems:
             for kind, value in measured.items():
-                print(f"{kind:8} {value['instructions']:>10} instructions a request")
+                print(f"{kind:13} {value['instructions']:>10} instructions a request")
             text = json.dumps({**baseline, **measured}, indent=2, sort_keys=True)
             arguments.baseline.write_text(text + "\n")
         else:

@@ -223,7 +223,7 @@ def flexbench(path, proxy, workload, directory, core=None, **flags):
     body_file = directory / f"body-{workload.key}-{proxy.name}.json"
     body_file.write_text(body)
     port = proxy.stream_port if workload.is_stream else proxy.port
-    command = [path, f"http://127.0.0.1:{port}/v1/responses", "--json",
+    command = [path, f"http://127.0.0.1:{port}{workload.path}", "--json",
                "--body-file", body_file, "--body-bytes", workload.body_bytes,
                "-H", f"Authorization: Bearer {proxy.key}"]
     if workload.is_stream:

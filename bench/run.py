@@ -2,6 +2,7 @@
 """Measures flexd, nginx and HAProxy side by side. Start it by run.sh; README.md explains."""
 
 import argparse
+import dataclasses
 import datetime
 import json
 import pathlib
@@ -45,12 +46,40 @@ def parse_arguments():
         arguments.rounds, arguments.seconds = 2, 1.0
     wanted = []
     for key in arguments.workloads.split(","):
-        wanted += [name for name in known if name == key or name.rpartition("-")[0] == key]
-        if not wanted or not wanted[-1].startswith(key):
+        found = [key] if key in known else [
+            name for name in known if key == "direct" and name.startswith("direct-")]
+        if not found:
             parser.error(f"no workload {key!r}; there are {', '.join(known)}")
+        wanted += found
     arguments.workloads = wanted
     arguments.proxies = arguments.proxies.split(",")
     return arguments
+
+
+@dataclasses.dataclass(frozen=True)
+class Entrant:
+    """A proxy with a workload. What is measured beside each other takes turns, round by round."""
+
+    proxy: programs.Proxy
+    workload: workloads.Workload
+
+    @property
+    def name(self):
+        if self.workload.base:
+            return f"{self.proxy.name} {self.workload.key}"
+        return self.proxy.name
+
+
+def group_workloads(keys):
+    """The wanted workloads, each with those that are compared with it behind it in a list."""
+    known = workloads.all_workloads()
+    groups = {}
+    for key in keys:
+        base = known[key].base or key
+        group = groups.setdefault(base, [known[base]])
+        if known[key] not in group:
+            group.append(known[key])
+    return list(groups.values())
 
 
 class Bench:
@@ -107,46 +136,52 @@ class Bench:
             workload.needs_flexsim or (proxy.name == "flexd" and workload.is_stream))
         return not is_strange
 
-    def run_workload(self, workload):
-        """Everything about one workload: proxy name -> its measurements. Nothing if none can."""
-        proxies = [proxy for proxy in self.proxies if self.can_run(proxy, workload)]
-        run = self.measure_aborts if workload.is_abort else self.measure_load
-        print(f"{workload.key}: {workload.title}", file=sys.stderr)
-        return run(proxies, workload)
+    def run_group(self, group):
+        """Everything about a workload and those that are compared with it: name -> measurements.
+        Nothing if no proxy can run any."""
+        entrants = [Entrant(proxy, workload) for workload in group for proxy in self.proxies
+                    if self.can_run(proxy, workload)]
+        run = self.measure_aborts if group[0].is_abort else self.measure_load
+        for workload in group:
+            print(f"{workload.key}: {workload.title}", file=sys.stderr)
+        return run(entrants)
 
-    def guarded(self, proxies, workload, action):
-        """Runs `action` for each proxy; one that fails is reported and left out from there on."""
-        for proxy in list(proxies):
+    def guarded(self, entrants, action):
+        """Runs `action` for each; one that fails is reported and left out from there on."""
+        for entrant in list(entrants):
             try:
-                action(proxy)
+                action(entrant)
             except (BenchError, OSError) as error:
-                self.problems.append(f"{workload.key}: {error}")
+                self.problems.append(f"{entrant.workload.key}: {error}")
                 print("  " + self.problems[-1], file=sys.stderr)
-                proxies.remove(proxy)
+                entrants.remove(entrant)
 
-    def measure_load(self, proxies, workload):
-        samples = {proxy.name: Samples() for proxy in proxies}
+    def measure_load(self, entrants):
+        samples = {entrant.name: Samples() for entrant in entrants}
 
-        def warm_up(proxy):
-            sample = samples[proxy.name]
-            sample.events = self.load(proxy, workload, connections=1, count=1)["events"]
-            warm = self.load(proxy, workload, connections=workload.connections,
+        def warm_up(entrant):
+            sample, workload = samples[entrant.name], entrant.workload
+            sample.events = self.load(entrant.proxy, workload, connections=1, count=1)["events"]
+            warm = self.load(entrant.proxy, workload, connections=workload.connections,
                              seconds=max(1.0, self.arguments.seconds / 2),
                              expect_events=sample.events)
             sample.capacity = warm["requests_per_s"]
-        self.guarded(proxies, workload, warm_up)
-        counts = {samples[proxy.name].events for proxy in proxies}
+        self.guarded(entrants, warm_up)
+        counts = {samples[entrant.name].events for entrant in entrants
+                  if not entrant.workload.base}
         if len(counts) > 1:
-            raise BenchError(f"{workload.key}: the proxies pass on different numbers of events")
-        rate = LATENCY_LOAD * min((samples[proxy.name].capacity for proxy in proxies), default=0)
-        for index in range(self.arguments.rounds if proxies else 0):
-            turn = index % max(len(proxies), 1)  # nobody always goes first
-            order = proxies[turn:] + proxies[:turn]
-            self.guarded(order, workload,
-                         lambda proxy: self.one_round(proxy, workload, samples[proxy.name], rate))
-            proxies = [proxy for proxy in proxies if proxy in order]
+            raise BenchError(f"{entrants[0].workload.key}: the proxies pass on different numbers "
+                             "of events")
+        rate = LATENCY_LOAD * min((samples[entrant.name].capacity for entrant in entrants),
+                                  default=0)
+        for index in range(self.arguments.rounds if entrants else 0):
+            turn = index % max(len(entrants), 1)  # nobody always goes first
+            order = entrants[turn:] + entrants[:turn]
+            self.guarded(order, lambda entrant: self.one_round(
+                entrant.proxy, entrant.workload, samples[entrant.name], rate))
+            entrants = [entrant for entrant in entrants if entrant in order]
             print(f"  round {index + 1} of {self.arguments.rounds}", file=sys.stderr)
-        return {proxy.name: samples[proxy.name].summary(rate) for proxy in proxies}
+        return {entrant.name: samples[entrant.name].summary(rate) for entrant in entrants}
 
     def one_round(self, proxy, workload, sample, rate):
         common = {"connections": workload.connections, "seconds": self.arguments.seconds,
@@ -171,10 +206,11 @@ class Bench:
                        first_event_p99_us=paced["first_event_us"]["p99"],
                        gap_p99_us=paced["event_gap_us"]["p99"])
 
-    def measure_aborts(self, proxies, workload):
+    def measure_aborts(self, entrants):
         results = {}
 
-        def run(proxy):
+        def run(entrant):
+            proxy, workload = entrant.proxy, entrant.workload
             seen_before = len(self.cancel_times())
             report = self.load(proxy, workload, connections=1, count=ABORTS, abort_after=10)
             limit = time.monotonic() + 3
@@ -189,7 +225,7 @@ class Bench:
             results[proxy.name] = {
                 "aborts": ABORTS, "p50_us": latencies[ABORTS // 2],
                 "p99_us": latencies[ABORTS * 99 // 100 - 1], "max_us": latencies[-1]}
-        self.guarded(proxies, workload, run)
+        self.guarded(entrants, run)
         return results
 
     def cancel_times(self):
@@ -244,14 +280,14 @@ def main():
             **({"flexd": [bench.flexd_path, "--version"]} if "flexd" in arguments.proxies else {})})
         machine["origin"] = bench.origin.kind
         print(tables.render_machine(machine, arguments))
-        for key in arguments.workloads:
-            workload = workloads.all_workloads()[key]
-            result = bench.run_workload(workload)
+        for group in group_workloads(arguments.workloads):
+            workload = group[0]
+            result = bench.run_group(group)
             if result:
-                results[key] = result
+                results[workload.key] = result
                 print(tables.render_workload(workload, result), flush=True)
             else:
-                print(f"{key}: not run with these proxies and this origin\n")
+                print(f"{workload.key}: not run with these proxies and this origin\n")
     except BenchError as error:
         bench.problems.append(str(error))
     except KeyboardInterrupt:

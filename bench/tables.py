@@ -1,5 +1,7 @@
 """Prints measurements as text."""
 
+import statistics
+
 # The goals the project has set itself, as a share of the better rival in the same run.
 GOALS = [("direct-64", "cpu_us", 0.75, ("nginx", "haproxy-h1", "haproxy-h2")),
          ("sse", "cpu_us", 1.0, ("nginx",)),
@@ -33,8 +35,35 @@ def rows_text(rows):
 def best_rival(result, metric="cpu_us", rivals=None):
     """(name, value) of the cheapest proxy that is not flexd, or None."""
     found = [(values[metric]["median"], name) for name, values in result.items()
-             if name != "flexd" and (rivals is None or name in rivals)]
+             if name.partition(" ")[0] != "flexd" and (rivals is None or name in rivals)]
     return (min(found)[1], min(found)[0]) if found else None
+
+
+def added_costs(result, metric):
+    """Name -> what each round of it cost more than the same round of the workload it is compared
+    with (a row "flexd chat" with the row "flexd"), in us for a request or an event of the base."""
+    added = {}
+    for name, values in result.items():
+        base = result.get(name.partition(" ")[0])
+        if " " not in name or not base:
+            continue
+        # A translated stream has other events: whole answers are compared.
+        events = base["events_per_request"] or 1
+        factor = (values["events_per_request"] or 1) / events
+        added[name] = [cost * factor - cost_of_base for cost, cost_of_base in zip(
+            values[metric]["values"], base[metric]["values"])]
+    return added
+
+
+def added_notes(workload, result):
+    """A line for each row that is compared with the base: what it adds."""
+    user = added_costs(result, "user_us")
+    lines = []
+    for name, total in added_costs(result, "cpu_us").items():
+        lines.append(f"{name} adds {statistics.median(total):.2f} us of CPU per {workload.unit} "
+                     f"({min(total):.2f} to {max(total):.2f}), "
+                     f"{statistics.median(user[name]):.2f} us of it user time")
+    return lines
 
 
 def render_aborts(result):
@@ -86,8 +115,8 @@ def render_workload(workload, result):
     if workload.is_abort:
         return title + render_aborts(result) + "\n"
     rival = best_rival(result)
-    return (title + rows_text(workload_rows(workload, result, rival)) + "\n"
-            + workload_notes(workload, result, rival) + "\n")
+    lines = [workload_notes(workload, result, rival), *added_notes(workload, result)]
+    return "\n".join([title + rows_text(workload_rows(workload, result, rival)), *lines, ""])
 
 
 def render_goals(results):

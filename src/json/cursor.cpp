@@ -210,16 +210,6 @@ std::optional<Unit> unescape(std::string_view& text) {
   return Unit{.bytes = {kMeanings[index]}, .size = 1};
 }
 
-// field_named is the index of a member's name as it stands in the text, or size().
-size_t field_named(Value name, const Names& names) {
-  const std::string_view raw(name.text.data() + 1, name.text.size() - 2);
-  const size_t field = names.field_of(raw);
-  if (field < names.size() || raw.find('\\') == std::string_view::npos) return field;
-  std::array<char, kNameBytesMax + 1> buffer;
-  const auto unescaped = decode(name, buffer);
-  return unescaped ? names.field_of(*unescaped) : names.size();
-}
-
 // from_number converts the whole text or nothing.
 template <typename Integer>
 std::optional<Integer> from_number(Value value) {
@@ -362,6 +352,15 @@ bool Elements::next() {
   element_ = value_between(value, value_end);
   at_ = value_end;
   return true;
+}
+
+size_t field_named(Value name, const Names& names) {
+  const std::string_view raw = name.contents();
+  const size_t field = names.field_of(raw);
+  if (field < names.size() || raw.find('\\') == std::string_view::npos) return field;
+  std::array<char, kNameBytesMax + 1> buffer;
+  const auto unescaped = decode(name, buffer);
+  return unescaped ? names.field_of(*unescaped) : names.size();
 }
 
 void members_of(Value object, const Names& names, std::span<Value> found) {

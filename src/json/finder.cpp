@@ -1,5 +1,7 @@
 #include "flexd/json/finder.hpp"
 
+#include <algorithm>
+
 #include "flexd/json/cursor.hpp"
 
 #if defined(__SSE2__)
@@ -196,6 +198,16 @@ bool Parser::string() {
 #if defined(__SSE2__)
   if (end_ - at_ >= 16) {
     const size_t bytes = short_string_bytes(at_);
+    if (bytes < 16) {
+      at_ += bytes + 1;
+      return true;
+    }
+  } else {
+    // The document ends soon: a word that is looked at by itself. Backslashes stand for its end.
+    std::array<char, 16> rest;
+    rest.fill('\\');
+    std::copy(at_, end_, rest.begin());
+    const size_t bytes = short_string_bytes(rest.data());
     if (bytes < 16) {
       at_ += bytes + 1;
       return true;

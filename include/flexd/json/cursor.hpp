@@ -155,6 +155,10 @@ class Elements {
   Value element_;
 };
 
+// field_named is the index in `names` of a member's name, escapes or not; names.size() if it is
+// none of them.
+size_t field_named(Value name, const Names& names);
+
 // members_of finds several members in one walk: found[i] becomes the first member that
 // names.field_of calls i, or absent. `found` has names.size() places.
 void members_of(Value object, const Names& names, std::span<Value> found);

@@ -73,6 +73,13 @@ class Tables(unittest.TestCase):
         self.assertIn("of nginx: 0.91, reached", tables.render_goals({"sse": result}))
         self.assertIn("gap p99", tables.render_workload(workloads.all_workloads()["sse"], result))
 
+    def test_what_a_translation_adds_is_told_by_the_round(self):
+        result = {"flexd": summary(1.0), "flexd chat-sse": summary(3.0)}
+        result["flexd"]["events_per_request"] = 200
+        text = tables.render_workload(workloads.all_workloads()["sse-responses"], result)
+        self.assertIn("flexd chat-sse adds 0.50 us of CPU per event (0.50 to 0.50)", text)
+        self.assertIsNone(tables.best_rival(result))
+
     def test_without_a_rival_there_is_no_ratio(self):
         text = tables.render_workload(workloads.all_workloads()["race"], {"flexd": summary(2.0)})
         self.assertRegex(text, r"flexd +2\.00 .* - ")
@@ -88,8 +95,17 @@ class Templates(unittest.TestCase):
     def test_bodies_are_json_that_can_be_filled(self):
         for workload in workloads.all_workloads().values():
             body = json.loads(workload.body)
-            self.assertTrue(body["input"].endswith("@PAD@"), workload.key)
+            last = body["messages" if "messages" in body else "input"]
+            text = last if isinstance(last, str) else last[-1]["content"]
+            self.assertTrue(text.endswith("@PAD@"), workload.key)
             self.assertEqual(body.get("stream", False), workload.is_stream, workload.key)
+            self.assertNotIn("@MARKER@", workload.body)
+            self.assertLess(len(workload.body), workload.body_bytes, workload.key)
+
+    def test_what_is_compared_is_measured_together(self):
+        groups = run.group_workloads(["sse", "messages", "chat"])
+        self.assertEqual([[workload.key for workload in group] for group in groups],
+                         [["sse"], ["responses-2k", "messages", "chat"]])
 
 
 class Instructions(unittest.TestCase):

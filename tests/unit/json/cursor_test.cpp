@@ -157,4 +157,46 @@ TEST_CASE("broken text ends a walk and is never read past its end") {
 }
 
 }  // namespace
+
+// Strings are searched sixteen bytes at a time where so many are left.
+TEST_CASE("strings of every length near a block, with what ends or escapes at every place") {
+  for (size_t size = 0; size <= 36; ++size) {
+    for (size_t at = 0; at <= size; ++at) {
+      std::string text(size, 'x');
+      text.insert(at, "\\\"");
+      const std::string quoted = "\"" + text + "\"";
+      CAPTURE(quoted);
+      for (const std::string& rest : {std::string(), std::string(20, ' ')}) {
+        const std::string document = "{" + quoted + ":" + quoted + "}" + rest;
+        const std::string exact(document.data(), document.size());
+        CHECK(json::validate(exact).has_value());
+        const json::Value object = json::Value::value_in(exact);
+        REQUIRE(object.text.size() == document.size() - rest.size());
+        json::Members members(object);
+        REQUIRE(members.next());
+        CHECK(members.member().name.text == quoted);
+        CHECK(members.member().value.text == quoted);
+        CHECK_FALSE(members.next());
+      }
+      CHECK(json::validate(quoted).has_value());
+      for (const char bad : {'\x1f', '\xff', '\\'}) {
+        std::string broken = "\"" + std::string(size, 'x') + "y\"";
+        broken[1 + at] = bad;
+        if (bad == '\\') broken.insert(2 + at, "q");
+        CHECK_FALSE(json::validate(broken).has_value());
+        CHECK_FALSE(json::validate(broken + std::string(20, ' ')).has_value());
+      }
+    }
+  }
+}
+
+TEST_CASE("field_named reads names with and without escapes") {
+  static constexpr json::Names kNames = {"type", "delta"};
+  CHECK(json::field_named(json::Value{R"("delta")"}, kNames) == 1);
+  CHECK(json::field_named(json::Value{R"("d\u0065lta")"}, kNames) == 1);
+  CHECK(json::field_named(json::Value{R"("deltas")"}, kNames) == 2);
+  CHECK(json::field_named(json::Value{R"("d\u00")"}, kNames) == 2);
+  CHECK(json::field_named(json::Value{}, kNames) == 2);
+}
+
 }  // namespace flexd::json
