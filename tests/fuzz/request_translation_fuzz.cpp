@@ -63,18 +63,16 @@ std::string for_provider(std::string body, Dialect dialect, Provider provider) {
 }
 
 // is_path: `path` leads to a value below `value`.
-bool is_path(Value value, std::string_view path) {
+bool is_path(Value value, std::string_view path, std::string_view separator = "") {
   if (path.empty()) return true;
   for (const json::Member& member : json::Members(value)) {
-    std::string_view rest = path;
-    if (rest.starts_with('.')) rest.remove_prefix(1);
-    const std::string_view name = member.name.contents();
-    if (rest.starts_with(name) && is_path(member.value, rest.substr(name.size()))) return true;
+    const std::string step = std::string(separator) + std::string(member.name.contents());
+    if (path.starts_with(step) && is_path(member.value, path.substr(step.size()), ".")) return true;
   }
   size_t index = 0;
   for (const Value element : json::Elements(value)) {
     const std::string step = "[" + std::to_string(index++) + "]";
-    if (path.starts_with(step) && is_path(element, path.substr(step.size()))) return true;
+    if (path.starts_with(step) && is_path(element, path.substr(step.size()), ".")) return true;
   }
   return false;
 }
@@ -111,7 +109,9 @@ void check_error(const errors::Error& error, std::string_view body, bool little_
       error.code == Code::unsupported_parameter || error.code == Code::invalid_value ||
       error.code == Code::unsupported_generation_config ||
       (error.code == Code::invalid_json && error.variant == errors::Variant::duplicate_field));
-  FLEXD_ASSERT(!error.param.empty() && error.param.size() <= errors::kParamBytesMax);
+  // A field may be called nothing.
+  FLEXD_ASSERT(!error.param.empty() || Value::value_in(body)[""].exists());
+  FLEXD_ASSERT(error.param.size() <= errors::kParamBytesMax);
   // A body without a conversation is told what it lacks, and a long path is cut.
   const bool lacks = error.param == "input" || error.param == "messages";
   const bool whole = error.param.size() < errors::kParamBytesMax;
