@@ -28,6 +28,8 @@ import time
 import unittest
 
 HERE = pathlib.Path(__file__).resolve().parent
+PROVIDER_KEYS = {"OPENAI_API_KEY": "sk-flexsim", "GEMINI_API_KEY": "AIza-flexsim",
+                 "ANTHROPIC_API_KEY": "sk-ant-flexsim"}
 PATIENCE_S = 20.0  # for anything that should happen at once, on a machine that is busy
 
 
@@ -154,11 +156,14 @@ class Program:
 
 
 class Flexd(Program):
-    """flexd with --dev. `origin` is a URL; extra flags follow."""
+    """flexd with --dev. `origin` is a URL, of all three providers; extra flags follow.
+
+    It has OpenAI's key alone unless `env` holds others: see PROVIDER_KEYS."""
 
     def __init__(self, origin, *flags, ca=None, env=None, workers=1):
         argv = [flexd_path(), "--dev", "--listen", "127.0.0.1:0", "--admin-listen", "127.0.0.1:0",
-                "--openai-url", origin, "--workers", workers, "--log-format", "json"]
+                "--openai-url", origin, "--gemini-url", origin, "--anthropic-url", origin,
+                "--workers", workers, "--log-format", "json"]
         if ca:
             argv += ["--origin-ca", ca]
         super().__init__(argv + list(flags), env={"OPENAI_API_KEY": "sk-flexsim", **(env or {})})
@@ -428,9 +433,9 @@ def node_modules():
     return install_once("node", sources, install)
 
 
-def python_with_sdk():
-    """The interpreter of a virtual environment with the Python SDK."""
-    requirements = HERE / "requirements.txt"
+def python_with_sdks(name="requirements.txt"):
+    """The interpreter of a virtual environment with the Python SDKs that the file `name` lists."""
+    requirements = HERE / name
 
     def install(target):
         subprocess.run([sys.executable, "-m", "venv", target], check=True)
@@ -438,7 +443,8 @@ def python_with_sdk():
             [target / "bin/pip", "install", "-q", "--disable-pip-version-check",
              "-r", requirements], check=True, stdout=sys.stderr)
 
-    return install_once("venv", [requirements], install) / "bin/python"
+    directory = "venv" + name.removeprefix("requirements").removesuffix(".txt")
+    return install_once(directory, [requirements], install) / "bin/python"
 
 
 class Case(unittest.TestCase):

@@ -1,9 +1,16 @@
-"""The official Python SDK before flexd and flexsim. Runs itself in an environment that has it."""
+"""The Python SDKs before flexd and flexsim. Runs itself in an environment that has the newest ones.
+
+The matrix of callers, providers and scenarios is python/matrix.py; it runs with the newest SDKs and
+with the majors before them, each in an environment of its own.
+"""
 
 import asyncio
+import concurrent.futures
 import importlib.util
 import os
+import subprocess
 import sys
+import tempfile
 import time
 import unittest
 
@@ -12,11 +19,18 @@ import harness
 if importlib.util.find_spec("openai") is None:
     if os.environ.get("E2E_IN_VENV"):
         raise RuntimeError("openai is not installed in the environment made for it")
-    python = str(harness.python_with_sdk())
+    python = str(harness.python_with_sdks())
     os.environ["E2E_IN_VENV"] = "1"
     os.execv(python, [python, *sys.argv])
 
+import anthropic  # noqa: E402
 import openai  # noqa: E402
+import pydantic  # noqa: E402
+from google import genai  # noqa: E402
+
+MODELS = ("gpt-5.4", "gemini-3.5-flash", "claude-opus-4-8")
+START = {"start_within": "default"}
+WRONG_KEY = "flex_live_" + "0" * 30
 
 
 class PythonSdk(harness.Case):
@@ -144,6 +158,170 @@ class PythonSdk(harness.Case):
                     for i in range(50)))
         answers = asyncio.run(ask_all())
         self.assertEqual([len(a.output_text) for a in answers], list(range(1, 51)))
+
+
+class City(pydantic.BaseModel):
+    model_config = {"extra": "forbid"}
+    city: str
+    population: int
+
+
+class OtherSurfaces(harness.Case):
+    """Errors of flexd's own and helpers of the SDKs; what answers hold is the matrix's part."""
+
+    @classmethod
+    def setUpClass(cls):
+        cls.flexsim = cls.start(harness.Flexsim())
+        cls.flexd = cls.start(harness.Flexd(
+            cls.flexsim.url, "--auth-failures-per-minute", "0", ca=cls.flexsim.ca,
+            env=harness.PROVIDER_KEYS))
+
+    def openai(self, key=None):
+        return self.run_client(openai.OpenAI(
+            base_url=self.flexd.url + "/v1", api_key=key or self.flexd.key, max_retries=0))
+
+    def anthropic(self, key=None):
+        return self.run_client(anthropic.Anthropic(
+            base_url=self.flexd.url, api_key=key or self.flexd.key, max_retries=0))
+
+    def genai(self, key=None):
+        return genai.Client(api_key=key or self.flexd.key, http_options={
+            "base_url": self.flexd.url, "retry_options": {"attempts": 1}})
+
+    def run_client(self, client):
+        self.addCleanup(client.close)
+        return client
+
+    def check(self, error, name, status, code, param, body):
+        self.assertEqual((type(error).__name__, error.status_code), (name, status))
+        self.assertEqual((body["code"], body["param"]), (code, param))
+        self.assertIn(body["message"][:40], str(error))
+
+    def test_errors_of_chat(self):
+        request = {"model": "gpt-5.4", "messages": [{"role": "user", "content": "hi"}]}
+        cases = [(None, {}, "BadRequestError", 400, "missing_start_within", "start_within"),
+                 (None, {"extra_body": START, "seed": 7}, "BadRequestError", 400,
+                  "unsupported_parameter", "seed"),
+                 (WRONG_KEY, {"extra_body": START}, "AuthenticationError", 401,
+                  "invalid_api_key", None)]
+        for key, more, *expected in cases:
+            for stream in (False, True):
+                with self.subTest(expected, stream=stream), \
+                        self.assertRaises(openai.APIStatusError) as caught:
+                    self.openai(key).chat.completions.create(**request, **more, stream=stream)
+                error = caught.exception
+                self.check(error, *expected, error.body)
+                self.assertEqual((error.code, error.param), tuple(expected[2:]))
+                self.assertRegex(error.request_id, "^req_")
+
+    def test_errors_of_messages(self):
+        request = {"model": "claude-opus-4-8", "max_tokens": 99,
+                   "messages": [{"role": "user", "content": "hi"}]}
+        cases = [(None, {}, "BadRequestError", 400, "missing_start_within", "start_within"),
+                 (None, {"extra_body": {**START, "top_k": 5}}, "BadRequestError", 400,
+                  "unsupported_parameter", "top_k"),
+                 (WRONG_KEY, {"extra_body": START}, "AuthenticationError", 401,
+                  "invalid_api_key", None)]
+        for key, more, *expected in cases:
+            for stream in (False, True):
+                with self.subTest(expected, stream=stream), \
+                        self.assertRaises(anthropic.APIStatusError) as caught:
+                    self.anthropic(key).messages.create(**request, **more, stream=stream)
+                error = caught.exception
+                self.assertEqual(error.body["type"], "error")
+                self.check(error, *expected, error.body["error"])
+                self.assertRegex(error.request_id, "^req_")
+        with self.assertRaises(anthropic.NotFoundError) as caught:
+            self.anthropic().messages.count_tokens(
+                model="claude-opus-4-8", messages=request["messages"])
+        self.check(caught.exception, "NotFoundError", 404, "unknown_url", None,
+                   caught.exception.body["error"])
+
+    def test_errors_of_interactions(self):
+        request = {"model": "gemini-3.5-flash", "input": "hi"}
+        cases = [(None, {}, "BadRequestError", 400, "missing_start_within", "start_within"),
+                 (None, {"extra_body": START, "generation_config": {"seed": 7}},
+                  "BadRequestError", 400, "unsupported_generation_config",
+                  "generation_config.seed"),
+                 (WRONG_KEY, {"extra_body": START}, "AuthenticationError", 401,
+                  "invalid_api_key", None)]
+        for key, more, *expected in cases:
+            client = self.genai(key)  # a client that nobody holds closes itself
+            for stream in (False, True):
+                # The SDK's errors are of no public module.
+                with self.subTest(expected, stream=stream), self.assertRaises(Exception) as caught:
+                    client.interactions.create(**request, **more, stream=stream)
+                error = caught.exception
+                self.check(error, *expected, error.body["error"])
+
+    def test_structured_output_is_parsed(self):
+        turns = [{"role": "user", "content": "[flexsim:json]"}]
+        expected = City(city="Paris", population=2100000)
+        client, other = self.openai(), self.anthropic()
+        for model in MODELS:
+            with self.subTest(model):
+                answer = client.responses.parse(
+                    model=model, input=turns, text_format=City, max_output_tokens=99,
+                    extra_body=START)
+                self.assertEqual(answer.output_parsed, expected)
+                answer = client.chat.completions.parse(
+                    model=model, messages=turns, response_format=City,
+                    max_completion_tokens=99, extra_body=START)
+                self.assertEqual(answer.choices[0].message.parsed, expected)
+                answer = other.messages.parse(
+                    model=model, messages=turns, output_format=City, max_tokens=99,
+                    extra_body=START)
+                self.assertEqual(answer.parsed_output, expected)
+
+    def test_asynchronous_streams(self):
+        async def ask(model):
+            async with anthropic.AsyncAnthropic(
+                    base_url=self.flexd.url, api_key=self.flexd.key) as client:
+                async with client.messages.stream(
+                        model=model, max_tokens=99, extra_body=START,
+                        messages=[{"role": "user", "content": "hi"}]) as stream:
+                    return "".join([text async for text in stream.text_stream])
+
+        async def ask_all():
+            return await asyncio.gather(*(ask(model) for model in MODELS * 5))
+        self.assertEqual(set(asyncio.run(ask_all())), {"Hello! This is a simulated answer."})
+
+
+class Matrix(harness.Case):
+    @classmethod
+    def setUpClass(cls):
+        cls.flexsim = cls.start(harness.Flexsim())
+        cls.flexd = cls.start(harness.Flexd(
+            cls.flexsim.url, "--auth-failures-per-minute", "0", ca=cls.flexsim.ca, workers=2,
+            env=harness.PROVIDER_KEYS))
+        cls.scenarios = tempfile.NamedTemporaryFile(suffix=".json")
+        cls.addClassCleanup(cls.scenarios.close)
+        subprocess.run([harness.node_path(), harness.HERE / "node/print_scenarios.mjs"],
+                       stdout=cls.scenarios, check=True)
+        cls.pythons = [harness.python_with_sdks(name) for name in
+                       ("requirements.txt", "requirements-previous.txt")]
+
+    def run_matrix(self, python, env):
+        child = harness.Program([python, harness.HERE / "python/matrix.py"], env={
+            "SCENARIOS": self.scenarios.name, **env})
+        try:
+            code = child.wait_exit(180)
+        finally:
+            child.stop()
+        print(*child.lines["stdout"][-1:], flush=True)
+        self.assertEqual(code, 0, child.output()[-6000:])
+
+    def run_both(self, env):
+        with concurrent.futures.ThreadPoolExecutor(2) as pool:
+            for done in [pool.submit(self.run_matrix, python, env) for python in self.pythons]:
+                done.result()
+
+    def test_matrix(self):
+        self.run_both({"FLEXD_URL": self.flexd.url, "FLEXD_KEY": self.flexd.key})
+
+    def test_matrix_at_the_own_provider(self):
+        """What the matrix expects is what each SDK gets without flexd."""
+        self.run_both({"FLEXSIM_URL": self.flexsim.url, "SSL_CERT_FILE": self.flexsim.ca})
 
 
 if __name__ == "__main__":

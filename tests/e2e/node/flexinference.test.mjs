@@ -54,13 +54,6 @@ test("a body that is too large", async () => {
   assert.deepEqual([error.status, error.code], [413, "request_too_large"]);
 });
 
-test("other surfaces are told apart until they exist", async () => {
-  const error = await thrown(client.chat.completions.create(
-    { model, messages: [{ role: "user", content: "hi" }], start_within: "default" }));
-  assert.ok(error instanceof FlexInferenceError, error);
-  assert.deepEqual([error.status, error.code], [404, "unknown_url"]);
-});
-
 test("a stream that fails raises", async () => {
   for (const play of ["failed-after-start", "die-mid", "end-without-terminal"]) {
     const stream = await client.responses.create(
