@@ -24,14 +24,6 @@ Buffer& Buffer::operator=(Buffer&& other) noexcept {
   return *this;
 }
 
-bool Buffer::append(std::string_view bytes) {
-  if (bytes.empty()) return true;
-  if (!reserve(size_ + bytes.size())) return false;
-  std::memcpy(data_ + size_, bytes.data(), bytes.size());
-  size_ += bytes.size();
-  return true;
-}
-
 bool Buffer::reserve(size_t bytes) {
   if (bytes > kBlockBytesMax) return false;
   const size_t wanted = bytes + kBufferPadding;

@@ -79,7 +79,10 @@ void Exchange::begin_routed(const Leg& leg, const AnswerShape& shape) {
 // begin_stream relays events to a caller that asked for them.
 void Exchange::begin_stream(Leg& leg) {
   answer_ = AnswerKind::stream;
-  begin_routed(leg, {.status = leg.status(), .stream = true});
+  // A translation is flexd's own text, whatever theirs was.
+  begin_routed(leg, {.status = leg.status(),
+                     .stream = true,
+                     .content_type = is_translated() ? kEventStream : std::string_view()});
   leg.answer_stream();
   if (state_ == State::answering) arm_tick();
 }
@@ -176,7 +179,7 @@ void Exchange::answer_final(Leg& leg) {
                      .has_length = true,
                      .length = object.size()});
   relay(object);
-  finish_answer(good ? metrics::Outcome::ok : metrics::Outcome::provider_error);
+  finish_answer(good && !leg.failed() ? metrics::Outcome::ok : metrics::Outcome::provider_error);
 }
 
 // on_leg_done: the provider ended its answer as it should.
@@ -206,8 +209,10 @@ void Exchange::on_leg_broken(Leg& leg) {
     return;
   }
   count_attempt(leg, metrics::AttemptResult::broken);
+  // To whom streams already, nobody says to stream.
+  const bool too_large = leg.overflowed() && !facts_.stream;
   fail_answer(errors::Code::upstream_stream_failed,
-              leg.overflowed() ? errors::Variant::answer_too_large : errors::Variant::none);
+              too_large ? errors::Variant::answer_too_large : errors::Variant::none);
 }
 
 // fail_answer ends a decided answer with a failure, as visibly as can still be done.

@@ -140,9 +140,11 @@ void Exchange::perform(const race::Actions& actions) {
         break;
       case race::Action::cancel_flex:
         cancel_leg(*flex_);
+        flex_->release();
         break;
       case race::Action::cancel_standard:
         cancel_leg(standard_);
+        standard_.release();
         break;
       case race::Action::commit_flex:
         commit(*flex_);
@@ -197,7 +199,10 @@ void Exchange::answer_refusal(Leg& refused) {
   end_race();
   answering_leg_ = &refused;
   arm_clock();
-  if (!refused.is_stream()) {
+  if (!refused.is_stream() && is_translated() && refused.status() == 200) {
+    // It says that it is good, and there is nothing in it that could be translated.
+    fail(provider_error({.code = errors::Code::upstream_stream_failed}));
+  } else if (!refused.is_stream()) {
     begin_plain(refused);
   } else if (facts_.stream) {
     begin_stream(refused);
@@ -252,7 +257,8 @@ void Exchange::on_leg_lost(Leg& leg, race::Loss loss, bool answered) {
 void Exchange::cancel_leg(Leg& loser) {
   if (!loser.is_open()) return;
   // Gemini may finish and charge for what its caller gave up; OpenAI stops with the stream.
-  if (loser.is_sent() && provider() == errors::Provider::gemini) {
+  // Of an answer that has come whole only the end of the stream is given up.
+  if (loser.is_sent() && !loser.has_terminal() && provider() == errors::Provider::gemini) {
     worker_.metrics().add(metrics::Counter::possible_double_bills, metrics::at(provider()));
   }
   count_attempt(loser, metrics::AttemptResult::cancelled);

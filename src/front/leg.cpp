@@ -58,7 +58,7 @@ void Leg::start(origin::Pool& pool, const origin::AttemptRequest& request, bool 
   withheld_bytes_ = 0;
   streamed_ = streamed;
   is_stream_ = is_json_ = has_length_ = ended_ = failed_ = false;
-  part_open_ = overflowed_ = reported_ = reported_final_ = counted_ = false;
+  part_open_ = overflowed_ = lost_ = reported_ = reported_final_ = counted_ = false;
   writable_ = true;
   mode_ = Mode::judging;
   sent_ns_ = exchange_.now_ns();
@@ -128,7 +128,7 @@ void Leg::on_stream_bytes(std::string_view bytes) {
   flush_translated();
   if (!fed) overflowed_ = true;
   if (progressed_) exchange_.on_leg_progress(*this);
-  if (overflowed_) {
+  if (overflowed_ || lost_) {
     break_off();
     return;
   }
@@ -163,6 +163,7 @@ void Leg::report_lost(race::Loss loss, bool answered) {
   reported_ = true;
   if (tier_ == race::Tier::flex) {
     attempt_.cancel();
+    release();
     mode_ = Mode::over;
   }
   exchange_.on_leg_lost(*this, loss, answered);
@@ -177,7 +178,11 @@ void Leg::frame(const sse::Frame& frame) {
     progressed_ = true;
     facts_.note_passing();
   } else if (frame.has_data && frame.terminated) {
-    judge(surface::read_event(exchange_.provider(), frame.event, frame.data));
+    const surface::Event event = surface::read_event(exchange_.provider(), frame.event, frame.data);
+    const bool unreadable = event.kind == surface::EventKind::none && !event.data.exists() &&
+                            !frame.data.empty() && frame.data != "[DONE]";
+    if (unreadable && !signal_.ended() && needs_every_event()) lost_ = true;
+    judge(event);
   }
   if (exchange_.is_translated()) return;
   if (mode_ == Mode::relaying) {
@@ -185,6 +190,13 @@ void Leg::frame(const sse::Frame& frame) {
   } else if (mode_ == Mode::judging && exchange_.wants_stream()) {
     hold(frame.raw);
   }
+}
+
+// needs_every_event: the answer is put together of what the events bring. Where their bytes are
+// relayed, the caller sees for itself; OpenAI's last event has all of an answer.
+bool Leg::needs_every_event() const {
+  if (exchange_.wants_stream()) return exchange_.is_translated();
+  return exchange_.provider() == errors::Provider::gemini;
 }
 
 // is_inconsequential tells by an event's name that its data is of no use to anybody here.
@@ -339,7 +351,7 @@ void Leg::on_failure(const origin::AttemptFailure& failure) {
   }
 }
 
-// break_off: a bound was met. The attempt counts as broken by the provider.
+// break_off: a bound was met or something is lost. The attempt counts as broken by the provider.
 void Leg::break_off() {
   attempt_.cancel();
   last_failure_ = origin::FailureKind::truncated;

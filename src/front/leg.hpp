@@ -91,7 +91,7 @@ class Leg final : public origin::AttemptHandler, private sse::Sink {
   bool ended() const { return ended_; }
   // has_terminal: the stream's last event of meaning has come.
   bool has_terminal() const { return is_stream_ && signal_.ended(); }
-  // overflowed: a bound of flexd's own was met.
+  // overflowed: a bound of flexd's own was met, or a translation could not go on.
   bool overflowed() const { return overflowed_; }
   // failed: the stream ended in the provider's own failure event.
   bool failed() const { return failed_; }
@@ -122,12 +122,14 @@ class Leg final : public origin::AttemptHandler, private sse::Sink {
 
   void on_stream_bytes(std::string_view bytes);
   void on_plain_bytes(std::string_view bytes);
+  bool needs_every_event() const;
   bool is_inconsequential(std::string_view event) const;
   bool passes_by_name(const sse::Frame& frame) const;
   void judge(const surface::Event& event);
   void translate(const surface::Event& event);
   void collect(std::string_view bytes);
   void finish_collected();
+  void note_collected(const surface::AnswerEnd* end);
   void keep_failure(const surface::EventFailure& failure);
   void on_terminal(const surface::Event& event);
   void report_judgement();
@@ -181,6 +183,7 @@ class Leg final : public origin::AttemptHandler, private sse::Sink {
   bool failed_ = false;
   bool part_open_ = false;  // a frame in parts is half way to the caller
   bool overflowed_ = false;
+  bool lost_ = false;      // an event without which the answer is not whole could not be read
   bool writable_ = true;   // the caller keeps up
   bool reported_ = false;  // start or loss has been told
   bool counted_ = false;   // its end is in the metrics

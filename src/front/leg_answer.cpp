@@ -3,13 +3,14 @@
 
 #include "exchange.hpp"
 #include "flexd/base/limits.hpp"
+#include "flexd/surface/answer.hpp"
 #include "leg.hpp"
 
 namespace flexd::front {
 
 // translate makes of an event what the caller gets of it.
 void Leg::translate(const surface::Event& event) {
-  if (overflowed_ || !translation_.is_active()) return;
+  if (overflowed_ || lost_ || !translation_.is_active()) return;
   if (!translation_.feed(event, translated_)) overflowed_ = true;
   if (mode_ == Mode::relaying) return;  // flushed after the delivery
   hold(translated_.view());
@@ -56,12 +57,12 @@ void Leg::collect(std::string_view bytes) {
 // finish_collected translates an object that has come as a whole.
 void Leg::finish_collected() {
   const errors::Provider provider = exchange_.provider();
-  facts_.note_object(provider, object_.view());
   final_.clear();
   final_status_ = 200;
   const surface::EventFailure failure =
       surface::read_object_failure(provider, json::Value::front_of(object_.view()));
   if (!exchange_.wants_stream() && !failure.object.empty()) {
+    facts_.note_object(provider, object_.view());
     keep_failure(failure);
     object_.clear();
     if (overflowed_) {
@@ -71,8 +72,10 @@ void Leg::finish_collected() {
     }
     return;
   }
+  failed_ = !failure.object.empty();  // told in a stream
   const bool translated =
       translation_.is_active() && translation_.translate_object(object_.view(), final_);
+  note_collected(translated ? translation_.object_end() : nullptr);
   object_.clear();
   if (!translated || final_.empty()) {
     final_.clear();
@@ -80,6 +83,15 @@ void Leg::finish_collected() {
     return;
   }
   exchange_.on_leg_final(*this);
+}
+
+// note_collected spares a second walk if the translation came to a good end.
+void Leg::note_collected(const surface::AnswerEnd* end) {
+  if (end != nullptr) {
+    facts_.note_end(end->service_tier, end->usage);
+  } else {
+    facts_.note_object(exchange_.provider(), object_.view());
+  }
 }
 
 void Leg::answer_stream() {
@@ -111,7 +123,7 @@ void Leg::answer_plain() {
 
 // settle_ended: everything had come before it was decided that it is the answer.
 void Leg::settle_ended() {
-  if (!ended_ || overflowed_ || (is_stream_ && !signal_.ended())) {
+  if (!ended_ || overflowed_ || lost_ || (is_stream_ && !signal_.ended())) {
     exchange_.on_leg_broken(*this);
   } else {
     exchange_.on_leg_done(*this);

@@ -36,25 +36,15 @@ inline uint32_t quote_or_escape_mask(const char* at) {
 }
 #endif
 
-// find_quote_or_escape is the first quote or backslash, or `end`.
-const char* find_quote_or_escape(const char* at, const char* end) {
-#if defined(__SSE2__)
-  for (; end - at >= 16; at += 16) {
-    const uint32_t mask = quote_or_escape_mask(at);
-    if (mask != 0) return at + __builtin_ctz(mask);
-  }
-#endif
-  while (at != end && *at != '"' && *at != '\\') ++at;
-  return at;
-}
-
 const char* skip_long_string(const char* at, const char* end) {
+  const auto plain_run = best_kernels().plain_run;
   for (;;) {
-    at = find_quote_or_escape(at, end);
+    at = plain_run(at, end).stop;
     if (at == end) return nullptr;
-    if (*at++ == '"') return at;
-    if (at == end) return nullptr;
-    ++at;  // the byte after a backslash ends nothing
+    const char c = *at++;
+    if (c == '"') return at;
+    // The byte after a backslash ends nothing. A control character, in broken text, does neither.
+    if (c == '\\' && at++ == end) return nullptr;
   }
 }
 
@@ -71,45 +61,11 @@ inline const char* skip_string(const char* at, const char* end) {
   return skip_long_string(at, end);
 }
 
-bool is_bracket_or_quote(char c) {
-  return c == '"' || c == '{' || c == '}' || c == '[' || c == ']';
-}
-
-// find_bracket_or_quote is the first bracket, brace or quote, or `end`.
-inline const char* find_bracket_or_quote(const char* at, const char* end) {
-#if defined(__SSE2__)
-  for (; end - at >= 16; at += 16) {
-    const __m128i bytes = _mm_loadu_si128(reinterpret_cast<const __m128i*>(at));
-    // A bracket and its brace differ in bit 5 only.
-    const __m128i folded = _mm_or_si128(bytes, _mm_set1_epi8(0x20));
-    const __m128i found = _mm_or_si128(_mm_or_si128(_mm_cmpeq_epi8(folded, _mm_set1_epi8('{')),
-                                                    _mm_cmpeq_epi8(folded, _mm_set1_epi8('}'))),
-                                       _mm_cmpeq_epi8(bytes, _mm_set1_epi8('"')));
-    const auto mask = static_cast<uint32_t>(_mm_movemask_epi8(found));
-    if (mask != 0) return at + __builtin_ctz(mask);
-  }
-#endif
-  while (at != end && !is_bracket_or_quote(*at)) ++at;
-  return at;
-}
-
 // skip_container takes an opening bracket and gives the byte after its match, or nullptr. It counts
 // brackets and does not compare their kinds.
-const char* skip_container(const char* at, const char* end) {
-  size_t depth = 0;
-  for (;;) {
-    at = find_bracket_or_quote(at, end);
-    if (at == end) return nullptr;
-    const char c = *at++;
-    if (c == '"') {
-      at = skip_string(at, end);
-      if (at == nullptr) return nullptr;
-    } else if (c == '{' || c == '[') {
-      ++depth;
-    } else if (--depth == 0) {
-      return at;
-    }
-  }
+inline const char* skip_container(const char* at, const char* end) {
+  if (end - at >= 2 && (at[1] == '}' || at[1] == ']')) return at + 2;
+  return best_kernels().skip_container(at, end);
 }
 
 // kEndsWord says of each byte whether a number, `true`, `false` or `null` ends before it.

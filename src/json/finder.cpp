@@ -8,6 +8,8 @@
 #include <emmintrin.h>
 #endif
 
+#define FLEXD_JSON_INLINE __attribute__((always_inline)) inline
+
 namespace flexd::json {
 namespace {
 
@@ -57,21 +59,25 @@ class Parser {
     error_ = {.fault = fault, .offset = offset(at), .field = 0};
     return false;
   }
+  // skip_space asks but one question where there is none, as nearly everywhere.
   void skip_space() {
+    if (at_ != end_ && static_cast<uint8_t>(*at_) > ' ') return;
     while (at_ != end_ && (*at_ == ' ' || *at_ == '\n' || *at_ == '\r' || *at_ == '\t')) ++at_;
   }
   bool at_digit() const { return at_ != end_ && *at_ >= '0' && *at_ <= '9'; }
 
-  bool value(Next& next);
-  bool open(bool object, Next& next);
-  void close();
-  bool key(Next& next);
-  bool after(Next& next);
-  bool string();
+  // These stand in run as if they were written there: a call each would cost as much as they do.
+  FLEXD_JSON_INLINE bool value(Next& next);
+  FLEXD_JSON_INLINE bool open(bool object, Next& next);
+  FLEXD_JSON_INLINE void close();
+  FLEXD_JSON_INLINE bool key(Next& next);
+  FLEXD_JSON_INLINE bool after(Next& next);
+  FLEXD_JSON_INLINE bool string();
+  bool long_string();
   bool escape();
   bool number();
   bool digits();
-  bool word(std::string_view letters);
+  FLEXD_JSON_INLINE bool word(std::string_view letters);
   bool note_key(const char* key_begin);
   void note_value_end();
 
@@ -93,23 +99,84 @@ class Parser {
   std::array<bool, kDepthMax> outer_in_object_;  // for each open bracket: what was around it
 };
 
-bool Parser::run() {
-  skip_space();
-  const char* top = at_;
-  if (at_ != end_) top_type_ = Value{{at_, 1}}.type();
-  Next next = Next::kValue;
-  while (next != Next::kAfter || depth_ > 0) {
-    const bool good = next == Next::kValue ? value(next)
-                      : next == Next::kKey ? key(next)
-                                           : after(next);
-    if (!good) return false;
+bool Parser::long_string() {
+  const char* text = at_;
+  bool high = false;
+#if defined(__SSE2__)
+  if (end_ - at_ < 16) {
+    // The document ends soon: a word that is looked at by itself. Backslashes stand for its end.
+    std::array<char, 16> rest;
+    rest.fill('\\');
+    std::copy(at_, end_, rest.begin());
+    const size_t bytes = short_string_bytes(rest.data());
+    if (bytes < 16) {
+      at_ += bytes + 1;
+      return true;
+    }
   }
-  if (fields_ != nullptr) {
-    fields_->object_ = {offset(top), offset(at_)};
-    fields_->member_count_ = member_count_;
+#endif
+  for (;;) {
+    const PlainRun run = kernels_.plain_run(at_, end_);
+    high |= run.high;
+    at_ = run.stop;
+    if (at_ == end_) return fail_at(at_);
+    if (*at_ == '"') break;
+    if (*at_ != '\\') return fail_at(at_);
+    escaped_ = true;
+    if (!escape()) return false;
   }
+  if (high && !kernels_.utf8_valid(text, at_)) {
+    const std::string_view contents(text, static_cast<size_t>(at_ - text));
+    return fail_at(text + utf8_error_offset(contents), Fault::kUtf8);
+  }
+  ++at_;
+  return true;
+}
+
+bool Parser::string() {
+  escaped_ = false;
+  ++at_;
+#if defined(__SSE2__)
+  if (end_ - at_ >= 16) {
+    const size_t bytes = short_string_bytes(at_);
+    if (bytes < 16) {
+      at_ += bytes + 1;
+      return true;
+    }
+  }
+#endif
+  return long_string();
+}
+
+bool Parser::word(std::string_view letters) {
+  if (std::string_view(at_, static_cast<size_t>(end_ - at_)).starts_with(letters)) {
+    at_ += letters.size();
+    return true;
+  }
+  for (const char letter : letters) {
+    if (at_ == end_ || *at_ != letter) break;
+    ++at_;
+  }
+  return fail_at(at_);
+}
+
+void Parser::close() {
+  ++at_;
+  in_object_ = outer_in_object_[--depth_];
+}
+
+bool Parser::open(bool object, Next& next) {
+  if (depth_ == kDepthMax) return fail_at(at_, Fault::kTooDeep);
+  outer_in_object_[depth_++] = in_object_;
+  in_object_ = object;
+  ++at_;
   skip_space();
-  return at_ == end_ || fail_at(at_);
+  if (at_ != end_ && *at_ == (object ? '}' : ']')) {
+    close();
+    return true;
+  }
+  next = object ? Next::kKey : Next::kValue;
+  return true;
 }
 
 bool Parser::value(Next& next) {
@@ -131,25 +198,6 @@ bool Parser::value(Next& next) {
     default:
       return number();
   }
-}
-
-bool Parser::open(bool object, Next& next) {
-  if (depth_ == kDepthMax) return fail_at(at_, Fault::kTooDeep);
-  outer_in_object_[depth_++] = in_object_;
-  in_object_ = object;
-  ++at_;
-  skip_space();
-  if (at_ != end_ && *at_ == (object ? '}' : ']')) {
-    close();
-    return true;
-  }
-  next = object ? Next::kKey : Next::kValue;
-  return true;
-}
-
-void Parser::close() {
-  ++at_;
-  in_object_ = outer_in_object_[--depth_];
 }
 
 bool Parser::key(Next& next) {
@@ -187,48 +235,6 @@ bool Parser::after(Next& next) {
   }
   if (*at_ != (in_object_ ? '}' : ']')) return fail_at(at_);
   close();
-  return true;
-}
-
-bool Parser::string() {
-  const char* text = at_ + 1;
-  bool high = false;
-  escaped_ = false;
-  ++at_;
-#if defined(__SSE2__)
-  if (end_ - at_ >= 16) {
-    const size_t bytes = short_string_bytes(at_);
-    if (bytes < 16) {
-      at_ += bytes + 1;
-      return true;
-    }
-  } else {
-    // The document ends soon: a word that is looked at by itself. Backslashes stand for its end.
-    std::array<char, 16> rest;
-    rest.fill('\\');
-    std::copy(at_, end_, rest.begin());
-    const size_t bytes = short_string_bytes(rest.data());
-    if (bytes < 16) {
-      at_ += bytes + 1;
-      return true;
-    }
-  }
-#endif
-  for (;;) {
-    const PlainRun run = kernels_.plain_run(at_, end_);
-    high |= run.high;
-    at_ = run.stop;
-    if (at_ == end_) return fail_at(at_);
-    if (*at_ == '"') break;
-    if (*at_ != '\\') return fail_at(at_);
-    escaped_ = true;
-    if (!escape()) return false;
-  }
-  if (high && !kernels_.utf8_valid(text, at_)) {
-    const std::string_view contents(text, static_cast<size_t>(at_ - text));
-    return fail_at(text + utf8_error_offset(contents), Fault::kUtf8);
-  }
-  ++at_;
   return true;
 }
 
@@ -273,14 +279,6 @@ bool Parser::digits() {
   return true;
 }
 
-bool Parser::word(std::string_view letters) {
-  for (const char letter : letters) {
-    if (at_ == end_ || *at_ != letter) return fail_at(at_);
-    ++at_;
-  }
-  return true;
-}
-
 bool Parser::note_key(const char* key_begin) {
   const uint32_t position = member_count_++;
   std::string_view name(key_begin + 1, static_cast<size_t>(at_ - key_begin - 2));
@@ -312,6 +310,25 @@ void Parser::note_value_end() {
   open_field_->value.end = offset(at_);
   closed_field_ = open_field_;
   open_field_ = nullptr;
+}
+
+bool Parser::run() {
+  skip_space();
+  const char* top = at_;
+  if (at_ != end_) top_type_ = Value{{at_, 1}}.type();
+  Next next = Next::kValue;
+  while (next != Next::kAfter || depth_ > 0) {
+    const bool good = next == Next::kValue ? value(next)
+                      : next == Next::kKey ? key(next)
+                                           : after(next);
+    if (!good) return false;
+  }
+  if (fields_ != nullptr) {
+    fields_->object_ = {offset(top), offset(at_)};
+    fields_->member_count_ = member_count_;
+  }
+  skip_space();
+  return at_ == end_ || fail_at(at_);
 }
 
 Result<void, Error> find(std::string_view document, const Names& names, Fields& fields,

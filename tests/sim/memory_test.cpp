@@ -53,6 +53,31 @@ TEST_CASE("memory: more than 4 MB before the start counts as broken") {
   CHECK(sim.provider.only("flex").cancelled());
 }
 
+TEST_CASE("memory: what a losing attempt held is given back when it has lost") {
+  const std::string echo(1'000'000, 'e');
+  for (const bool refused : {false, true}) {
+    CAPTURE(refused);
+    Sim sim;
+    Events events("flex");
+    Events standard("default");
+    Play play;
+    play.sse().send(events.created());
+    play.send(events.event("response.queued", R"(,"instructions":")" + echo + "\""));
+    if (refused) {
+      play.wait(kSecond).send("event: error\ndata: {\"type\":\"error\",\"code\":\"x\"}\n\n");
+    }
+    play.wait(100 * kSecond);
+    sim.provider.flex_play = play;
+    sim.provider.standard_play.sse().send(standard.begun()).wait(60 * kSecond);
+    sim.provider.standard_play.send(standard.completed()).finish();
+    Client& client = sim.send(race_body(10, true));
+    sim.run(20 * kSecond);
+    REQUIRE(!client.replies().empty());
+    CHECK(sim.provider.only("flex").cancelled());
+    CHECK(sim.gateway().blocks().in_use_bytes() < size_t{1} << 19U);
+  }
+}
+
 TEST_CASE("memory: an event that does not end counts among what is held") {
   for (const bool stream : {false, true}) {
     Sim sim;

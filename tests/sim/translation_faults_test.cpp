@@ -227,6 +227,26 @@ TEST_CASE("faults: a good status without an answer is 502") {
   }
 }
 
+TEST_CASE("faults: a good status without an answer is 502 after a race as well") {
+  for (const Pair pair : translated_pairs()) {
+    if (!pair.races()) continue;
+    for (const std::string type : {"application/json", "text/html", "text/event-stream"}) {
+      for (const bool stream : {false, true}) {
+        CAPTURE(pair.name());
+        CAPTURE(type);
+        CAPTURE(stream);
+        Sim sim(three_providers());
+        answer_with(sim, Play().answer(200, {{"content-type", type}}, "<html>"));
+        const Reply& reply =
+            ask(sim, pair, {.start_within = std::string(kDuration), .stream = stream});
+        CAPTURE(reply.body);
+        CHECK(reply.status == 502);
+        CHECK(reply.code() == "upstream_stream_failed");
+      }
+    }
+  }
+}
+
 TEST_CASE("faults: a slow reader of a translation costs a bounded amount of memory") {
   for (const Pair pair : translated_pairs()) {
     CAPTURE(pair.name());
@@ -314,8 +334,82 @@ TEST_CASE("faults: an answer whose end never comes is over soon after its last e
       CHECK(terminals_of(pair.dialect, reply.body).good == 1);
       sim.run(2 * kSecond);
       CHECK(sim.provider.seen().front().cancelled());
+      CHECK(sim.possible_double_bills(pair.provider) == 0);
       CHECK(json_text(sim.last_line(), "outcome") == "ok");
     }
+  }
+}
+
+TEST_CASE("faults: an answer that lost an event does not look whole") {
+  for (const Pair pair : translated_pairs()) {
+    for (const std::string& start_within : starts_of(pair)) {
+      CAPTURE(pair.name());
+      CAPTURE(start_within);
+      Sim sim(three_providers());
+      VendorEvents events(pair.provider);
+      Play play;
+      play.sse().send(events.begun()).wait(kSecond);
+      // The frame is whole, what is in it is not.
+      const std::string lost = events.delta("lost");
+      play.send(lost.substr(0, lost.rfind("ost\"")) + "\n\n").send(events.finish()).finish();
+      answer_with(sim, play);
+      const Reply& reply = ask(sim, pair, {.start_within = start_within, .stream = true});
+      CHECK(reply.status == 200);
+      check_failure(pair.dialect, reply, "upstream_stream_failed");
+      CHECK(reply.body.find("\\\"stream\\\": true") == std::string::npos);
+    }
+  }
+}
+
+TEST_CASE("faults: a whole answer that lost an event on its way is 502") {
+  // OpenAI's end has all of the answer in it, Gemini's has nothing.
+  for (const Dialect dialect : kDialects) {
+    for (const Vendor provider : {Vendor::openai, Vendor::gemini}) {
+      const Pair pair{dialect, provider};
+      CAPTURE(pair.name());
+      Sim sim(three_providers());
+      VendorEvents events(provider);
+      Play play;
+      play.sse().send(events.begun()).wait(kSecond);
+      const std::string lost = events.delta("lost");
+      play.send(lost.substr(0, lost.rfind("ost\"")) + "\n\n").send(events.finish()).finish();
+      answer_with(sim, play);
+      const Reply& reply = ask(sim, pair, {.start_within = std::string(kDuration)});
+      CHECK(reply.status == (provider == Vendor::gemini ? 502 : 200));
+    }
+  }
+}
+
+TEST_CASE("faults: a translated stream has no encoding of the provider's") {
+  for (const Pair pair : translated_pairs()) {
+    for (const std::string& start_within : starts_of(pair)) {
+      CAPTURE(pair.name());
+      Sim sim(three_providers());
+      VendorEvents events(pair.provider);
+      const Fields fields = {{"content-type", "text/event-stream; charset=latin1"},
+                             {"content-encoding", "identity"}};
+      answer_with(sim, Play().head(200, fields).send(events.whole()).finish());
+      const Reply& reply = ask(sim, pair, {.start_within = start_within, .stream = true});
+      CHECK(terminals_of(pair.dialect, reply.body).good == 1);
+      CHECK(reply.field("content-encoding") == "");
+      CHECK(reply.field("content-type") == "text/event-stream; charset=utf-8");
+    }
+  }
+}
+
+TEST_CASE("faults: a failed object in place of a stream is logged as the provider's error") {
+  for (const Pair pair : translated_pairs()) {
+    if (pair.provider == Vendor::anthropic) continue;  // its messages have no status
+    CAPTURE(pair.name());
+    Sim sim(three_providers());
+    answer_with(sim, Play().json(200, R"({"id":"1","status":"failed","output":[],)"
+                                      R"("error":{"code":"server_error","message":"It broke."}})"));
+    const Reply& reply = ask(sim, pair, {.stream = true});
+    CHECK(reply.status == 200);
+    const Terminals ends = terminals_of(pair.dialect, reply.body);
+    CHECK(ends.good == 0);
+    CHECK(ends.bad == 1);
+    CHECK(json_text(sim.last_line(), "outcome") == "provider_error");
   }
 }
 

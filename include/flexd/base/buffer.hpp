@@ -7,6 +7,7 @@
 #pragma once
 
 #include <cstddef>
+#include <cstring>
 #include <span>
 #include <string_view>
 
@@ -26,7 +27,14 @@ class Buffer {
   Buffer& operator=(const Buffer&) = delete;
 
   // append copies `bytes` to the end; false (and nothing changed) if the pool has no room.
-  [[nodiscard]] bool append(std::string_view bytes);
+  [[nodiscard]] bool append(std::string_view bytes) {
+    if (bytes.empty()) return true;
+    const size_t size = size_ + bytes.size();
+    if (size + kBufferPadding > capacity_ && !reserve(size)) return false;
+    std::memcpy(data_ + size_, bytes.data(), bytes.size());
+    size_ = size;
+    return true;
+  }
   // reserve makes room for `bytes` in all; false (and nothing changed) if the pool has no room.
   [[nodiscard]] bool reserve(size_t bytes);
   // consume drops `count` bytes from the front (moves the rest down).

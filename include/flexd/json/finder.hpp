@@ -14,6 +14,7 @@
 #pragma once
 
 #include <array>
+#include <bit>
 #include <cstddef>
 #include <cstdint>
 #include <initializer_list>
@@ -50,7 +51,7 @@ class Names {
     FLEXD_ASSERT(names.size() <= kNamesMax);
     for (const std::string_view name : names) {
       FLEXD_ASSERT(name.size() <= kNameBytesMax);
-      lengths_ |= uint64_t{1} << name.size();
+      of_length_[name.size()] |= uint32_t{1} << size_;
       names_[size_++] = name;
     }
   }
@@ -59,16 +60,19 @@ class Names {
   constexpr std::string_view operator[](size_t field) const { return names_[field]; }
   // field_of is the index of an unescaped name, or size() if it is not on the list.
   constexpr size_t field_of(std::string_view name) const {
-    if (name.size() > kNameBytesMax || ((lengths_ >> name.size()) & 1U) == 0) return size_;
-    size_t field = 0;
-    while (field < size_ && names_[field] != name) ++field;
-    return field;
+    if (name.size() > kNameBytesMax) return size_;
+    for (uint32_t left = of_length_[name.size()]; left != 0; left &= left - 1) {
+      const auto field = static_cast<size_t>(std::countr_zero(left));
+      if (names_[field] == name) return field;
+    }
+    return size_;
   }
 
  private:
   std::array<std::string_view, kNamesMax> names_{};
   size_t size_ = 0;
-  uint64_t lengths_ = 0;  // bit n: some name has n bytes
+  // of_length_[n] has a bit for each field whose name has n bytes.
+  std::array<uint32_t, kNameBytesMax + 1> of_length_{};
 };
 
 // kNoComma stands for "no comma on this side".

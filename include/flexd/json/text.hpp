@@ -24,6 +24,9 @@ struct TextKernels {
   PlainRun (*plain_run)(const char* begin, const char* end);
   // utf8_valid tells whether the bytes are well-formed UTF-8 (RFC 3629).
   bool (*utf8_valid)(const char* begin, const char* end);
+  // skip_container takes an opening bracket or brace and gives the byte after its match, or nullptr
+  // if there is none. It counts brackets outside of strings and does not compare their kinds.
+  const char* (*skip_container)(const char* begin, const char* end);
 };
 
 // best_kernels is the fastest variant that this processor runs.

@@ -15,6 +15,8 @@
 
 namespace flexd::surface {
 
+struct AnswerEnd;
+
 // AnswerContext is what an answer needs to know of its request. The views outlive the translation.
 struct AnswerContext {
   errors::Dialect dialect = errors::Dialect::responses;  // of the caller
@@ -54,6 +56,9 @@ class AnswerTranslation {
   // translate_object translates a whole answer (a response, interaction or message object): into
   // one object, or all frames of a stream. False if it is none, or there is no room.
   [[nodiscard]] bool translate_object(std::string_view object, Buffer& out);
+  // object_end is the good end of the object just translated, while that object lasts: what the
+  // provider says it has used. nullptr if there was none.
+  const AnswerEnd* object_end() const;
   // position is where the caller's stream stands, for a failure event.
   errors::StreamPosition position() const;
   // ended: the terminal event was written; nothing is written after it.

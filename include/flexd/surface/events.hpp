@@ -118,6 +118,8 @@ class StreamFacts {
   }
   // note_object looks at a whole answer (a response, interaction or message object).
   void note_object(errors::Provider provider, std::string_view object);
+  // note_end takes what another reader of the answer has found at its end: the tier is raw.
+  void note_end(std::string_view service_tier, const Usage& usage);
 
   // id, model and created_at_s are the first that were told. created_at_s is OpenAI's alone.
   std::string_view id() const { return id_.view(); }
@@ -136,7 +138,7 @@ class StreamFacts {
   template <size_t kMax>
   class Text {
    public:
-    void keep(const json::Value& value);
+    void keep(std::string_view raw);
     std::string_view view() const { return {bytes_.data(), size_}; }
 
    private:

@@ -51,8 +51,8 @@ struct Part {
   json::Value content;
   // data is the raw inside of a JSON string, escapes unread: base64 text, a URL, an id, plain text.
   std::string_view data;
-  // media_type likewise, such as image/png (slashes may stand as `\/`: compare with is_raw). Empty
-  // where unknown. Of chat's audio it is static text.
+  // media_type likewise, such as image/png (slashes may stand as `\/`: compare with is_media_type).
+  // Empty where unknown. Of chat's audio it is static text.
   std::string_view media_type;
   // filename and detail are JSON strings or absent.
   json::Value filename;

@@ -75,6 +75,11 @@ bool AnswerTranslation::translate_object(std::string_view object, Buffer& out) {
   return impl_->good(read) && impl_->writer->ended();
 }
 
+const AnswerEnd* AnswerTranslation::object_end() const {
+  FLEXD_ASSERT(impl_ != nullptr);
+  return impl_->reader->told_end();
+}
+
 errors::StreamPosition AnswerTranslation::position() const {
   FLEXD_ASSERT(impl_ != nullptr);
   return impl_->writer->position();

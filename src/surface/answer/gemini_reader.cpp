@@ -103,7 +103,10 @@ void GeminiReader::add_delta(uint64_t key, Value delta) {
     if (item != nullptr) items_.add_blob(*item, BlobType::thought, fields[kDeltaSignature]);
   } else if (type.equals("arguments_delta")) {
     Item* const item = items_.find(key);
-    if (item != nullptr) items_.add(*item, Piece::arguments, fields[kDeltaArguments]);
+    if (item == nullptr) return;
+    // As fragments of text, or as the object that they would make.
+    items_.add(*item, Piece::arguments, fields[kDeltaArguments]);
+    items_.default_arguments(*item, fields[kDeltaArguments]);
   }
 }
 

@@ -129,8 +129,10 @@ void InteractionsWriter::on_end(const AnswerEnd& end) {
   if (is_over()) return;
   const std::string_view status = status_of(end.reason);
   if (context_.stream) {
+    // Both or none: a failure must not follow a good end.
+    const size_t begin = out_->size();
     write_as_event("interaction.completed", status, &end);
-    put({"event: done\ndata: [DONE]\n\n"});
+    if (!put({"event: done\ndata: [DONE]\n\n"})) out_->truncate(begin);
   } else {
     write_as_object(status, &end, nullptr);
   }

@@ -349,7 +349,8 @@ void ItemSequence::end(const AnswerEnd& end) {
   start({});
   close_all(whole, whole);
   if (failed_) return;
-  over_ = true;
+  over_ = ended_ = true;
+  end_ = end;
   sink_.on_end(end);
 }
 

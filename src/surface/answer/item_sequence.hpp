@@ -96,6 +96,8 @@ class ItemSequence {
   uint64_t last_key() const { return last_key_; }
   // is_over: on_end or on_failure was told.
   bool is_over() const { return over_; }
+  // told_end is what on_end was told, if it was; its views are the reader's.
+  const AnswerEnd* told_end() const { return ended_ ? &end_ : nullptr; }
   // failed: a bound was met, the pool has no room, or a text was broken.
   bool failed() const { return failed_; }
 
@@ -140,12 +142,14 @@ class ItemSequence {
   BlobType tail_type_ = BlobType::thought;
   uint32_t tail_id_bytes_ = 0;
   CallIds ids_;
+  AnswerEnd end_;
   uint64_t next_key_ = 0;
   uint64_t last_key_ = 0;
   uint64_t key_count_ = 0;
   bool has_current_ = false;
   bool started_ = false;
   bool over_ = false;
+  bool ended_ = false;  // by on_end
   bool failed_ = false;
 };
 

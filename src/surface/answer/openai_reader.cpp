@@ -153,14 +153,35 @@ void end_item(ItemSequence& items, uint64_t key, Value object) {
   items.close(key, !whole[kItemStatus].equals("incomplete"));
 }
 
-void on_progress(ItemSequence& items, Value data) {
-  EventFields fields;
-  json::members_of(data, kEventNames, fields);
-  const std::string_view type = fields[kType].contents();
+const TextEvent* text_event_of(std::string_view type) {
   const auto* const found =
       std::find_if(std::begin(kTextEvents), std::end(kTextEvents),
                    [type](const TextEvent& event) { return event.type == type; });
-  if (found != std::end(kTextEvents)) {
+  return found == std::end(kTextEvents) ? nullptr : found;
+}
+
+// read_fields finds an event's members. Of a text event, which is nearly every one, those that say
+// nothing here (such as logprobs and obfuscation) mostly come last and are not walked.
+const TextEvent* read_fields(Value data, EventFields& fields) {
+  const TextEvent* text_event = nullptr;
+  for (const json::Member& member : json::Members(data)) {
+    const size_t field = json::field_named(member.name, kEventNames);
+    if (field == fields.size() || fields[field].exists()) continue;
+    fields[field] = member.value;
+    if (field == kType) text_event = text_event_of(member.value.contents());
+    if (text_event != nullptr && fields[text_event->text].exists() &&
+        fields[text_event->part].exists() && fields[kOutputIndex].exists()) {
+      break;
+    }
+  }
+  return text_event;
+}
+
+void on_progress(ItemSequence& items, Value data) {
+  EventFields fields{};
+  const TextEvent* const found = read_fields(data, fields);
+  const std::string_view type = fields[kType].contents();
+  if (found != nullptr) {
     const uint64_t key = index_of(fields[kOutputIndex], items.last_key());
     Item* const item = items.find_or_open(key, found->kind);
     if (item == nullptr) return;

@@ -27,6 +27,14 @@ class AnswerReader {
   virtual bool feed(const Event& event) = 0;
   virtual bool read_object(json::Value object) = 0;
   virtual ~AnswerReader() = default;
+
+  // told_end is what read_object told on_end, while its object lasts; nullptr without a good end.
+  const AnswerEnd* told_end() const { return items_.told_end(); }
+
+ protected:
+  AnswerReader(AnswerSink& sink, BlockPool& pool) : items_(sink, pool) {}
+
+  ItemSequence items_;
 };
 
 // OpenaiReader. Reasoning is told by its summary, parts joined by an empty line. Raw reasoning is
@@ -34,19 +42,16 @@ class AnswerReader {
 // taken from the `.done` events and the terminal response.
 class OpenaiReader final : public AnswerReader {
  public:
-  OpenaiReader(AnswerSink& sink, BlockPool& pool) : items_(sink, pool) {}
+  OpenaiReader(AnswerSink& sink, BlockPool& pool) : AnswerReader(sink, pool) {}
   bool feed(const Event& event) override;
   bool read_object(json::Value object) override;
-
- private:
-  ItemSequence items_;
 };
 
 // GeminiReader. A call's id may be empty: the writer makes one. Repeated ids get a suffix, as with
 // all providers (call_ids.hpp).
 class GeminiReader final : public AnswerReader {
  public:
-  GeminiReader(AnswerSink& sink, BlockPool& pool) : items_(sink, pool) {}
+  GeminiReader(AnswerSink& sink, BlockPool& pool) : AnswerReader(sink, pool) {}
   bool feed(const Event& event) override;
   bool read_object(json::Value object) override;
 
@@ -58,14 +63,13 @@ class GeminiReader final : public AnswerReader {
   void note_error(json::Value holder);
   void finish(json::Value interaction);
 
-  ItemSequence items_;
   bool blocked_ = false;  // a step was blocked: it has an error in it
 };
 
 // AnthropicReader keeps what message_start and message_delta say of the end until it comes.
 class AnthropicReader final : public AnswerReader {
  public:
-  AnthropicReader(AnswerSink& sink, BlockPool& pool) : items_(sink, pool) {}
+  AnthropicReader(AnswerSink& sink, BlockPool& pool) : AnswerReader(sink, pool) {}
   bool feed(const Event& event) override;
   bool read_object(json::Value object) override;
 
@@ -77,7 +81,6 @@ class AnthropicReader final : public AnswerReader {
   void note_stop(json::Value holder);
   void finish();
 
-  ItemSequence items_;
   Usage usage_;
   FinishReason reason_ = FinishReason::stop;
   KeptText<32> service_tier_;

@@ -47,6 +47,7 @@ EventFailure anthropic_failure_of(const Value& object) {
 void read_anthropic_usage(const Value& object, Usage& usage) {
   // Anthropic counts what caches held beside the input.
   uint64_t input = minus(minus(usage.input_tokens, usage.cached_tokens), usage.cache_write_tokens);
+  Value total;
   for (const Member& member : Members(object)) {
     if (member.name.equals("input_tokens")) {
       usage.known |= take_count(member.value, input);
@@ -58,9 +59,12 @@ void read_anthropic_usage(const Value& object, Usage& usage) {
       usage.known |= take_count(member.value, usage.output_tokens);
     } else if (member.name.equals("output_tokens_details")) {
       take_count(member.value["thinking_tokens"], usage.reasoning_tokens);
+    } else if (member.name.equals("total_tokens")) {
+      total = member.value;
     }
   }
   usage.input_tokens = plus(input, plus(usage.cached_tokens, usage.cache_write_tokens));
+  take_total(total, usage);
 }
 
 }  // namespace flexd::surface

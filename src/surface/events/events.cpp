@@ -128,9 +128,6 @@ void read_usage(Provider provider, const Value& object, Usage& usage) {
       read_anthropic_usage(object, usage);
       break;
   }
-  if (!take_count(object["total_tokens"], usage.total_tokens)) {
-    usage.total_tokens = plus(usage.input_tokens, usage.output_tokens);
-  }
 }
 
 }  // namespace flexd::surface

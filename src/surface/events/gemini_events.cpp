@@ -132,6 +132,7 @@ void read_gemini_usage(const Value& object, Usage& usage) {
   uint64_t tool_use = 0;
   uint64_t output = minus(usage.output_tokens, usage.reasoning_tokens);
   bool has_input = false;
+  Value total;
   for (const Member& member : Members(object)) {
     if (member.name.equals("total_input_tokens")) {
       has_input = take_count(member.value, input);
@@ -143,6 +144,8 @@ void read_gemini_usage(const Value& object, Usage& usage) {
       usage.known |= take_count(member.value, output);
     } else if (member.name.equals("total_thought_tokens")) {
       take_count(member.value, usage.reasoning_tokens);
+    } else if (member.name.equals("total_tokens")) {
+      total = member.value;
     }
   }
   usage.known |= has_input;
@@ -150,6 +153,7 @@ void read_gemini_usage(const Value& object, Usage& usage) {
   // each object.
   if (has_input) usage.input_tokens = plus(input, tool_use);
   usage.output_tokens = plus(output, usage.reasoning_tokens);
+  take_total(total, usage);
 }
 
 }  // namespace flexd::surface

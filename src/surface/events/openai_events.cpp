@@ -107,15 +107,19 @@ EventFailure openai_failure_of(const Value& object) {
 
 void read_openai_usage(const Value& object, Usage& usage) {
   static constexpr json::Names kNames = {"input_tokens", "output_tokens", "input_tokens_details",
-                                         "output_tokens_details"};
+                                         "output_tokens_details", "total_tokens"};
+  static constexpr json::Names kInputNames = {"cached_tokens", "cache_write_tokens"};
   std::array<Value, kNames.size()> found;
   json::members_of(object, kNames, found);
-  const auto& [input, output, input_details, output_details] = found;
+  const auto& [input, output, input_details, output_details, total] = found;
+  std::array<Value, kInputNames.size()> input_found;
+  json::members_of(input_details, kInputNames, input_found);
   usage.known |= take_count(input, usage.input_tokens);
   usage.known |= take_count(output, usage.output_tokens);
-  take_count(input_details["cached_tokens"], usage.cached_tokens);
-  take_count(input_details["cache_write_tokens"], usage.cache_write_tokens);
+  take_count(input_found[0], usage.cached_tokens);
+  take_count(input_found[1], usage.cache_write_tokens);
   take_count(output_details["reasoning_tokens"], usage.reasoning_tokens);
+  take_total(total, usage);
 }
 
 }  // namespace flexd::surface

@@ -46,7 +46,7 @@ bool has_quota_failure(const json::Value& error);
 // unless has_quota_failure.
 bool is_capacity_code(std::string_view code);
 
-// The members of a usage object replace what stands in `usage`, all but the total.
+// The members of a usage object replace what stands in `usage`, and the total is made anew.
 void read_openai_usage(const json::Value& object, Usage& usage);
 void read_gemini_usage(const json::Value& object, Usage& usage);
 void read_anthropic_usage(const json::Value& object, Usage& usage);
@@ -64,6 +64,13 @@ inline bool take_count(const json::Value& value, uint64_t& count) {
   const std::optional<uint64_t> number = value.to_uint64();
   if (number) count = *number;
   return number.has_value();
+}
+
+// take_total takes the provider's total, or adds it up.
+inline void take_total(const json::Value& total, Usage& usage) {
+  if (!take_count(total, usage.total_tokens)) {
+    usage.total_tokens = plus(usage.input_tokens, usage.output_tokens);
+  }
 }
 
 }  // namespace flexd::surface

@@ -31,8 +31,7 @@ std::string_view answer_member(Provider provider) {
 }  // namespace
 
 template <size_t kMax>
-void StreamFacts::Text<kMax>::keep(const Value& value) {
-  const std::string_view raw = value.contents();
+void StreamFacts::Text<kMax>::keep(std::string_view raw) {
   if (raw.empty() || raw.size() > kMax || raw.find('\\') != std::string_view::npos) return;
   std::memcpy(bytes_.data(), raw.data(), raw.size());
   size_ = static_cast<uint8_t>(raw.size());
@@ -72,22 +71,27 @@ void StreamFacts::note_object(Provider provider, std::string_view object) {
   note_answer(provider, Value::front_of(object));
 }
 
+void StreamFacts::note_end(std::string_view service_tier, const Usage& usage) {
+  service_tier_.keep(service_tier);
+  usage_ = usage;
+}
+
 void StreamFacts::note_answer(Provider provider, const Value& object) {
   static constexpr json::Names kNames = {"id", "model", "created_at", "service_tier", "usage"};
   std::array<Value, kNames.size()> found;
   json::members_of(object, kNames, found);
   const auto& [id, model, created_at, service_tier, usage] = found;
-  if (id_.view().empty()) id_.keep(id);
-  if (model_.view().empty()) model_.keep(model);
+  if (id_.view().empty()) id_.keep(id.contents());
+  if (model_.view().empty()) model_.keep(model.contents());
   if (created_at_s_ == 0) take_count(created_at, created_at_s_);
-  service_tier_.keep(service_tier);
+  service_tier_.keep(service_tier.contents());
   note_usage(provider, usage);
 }
 
 void StreamFacts::note_usage(Provider provider, const Value& object) {
   if (!object.is(Type::kObject)) return;
   read_usage(provider, object, usage_);
-  if (provider == Provider::anthropic) service_tier_.keep(object["service_tier"]);
+  if (provider == Provider::anthropic) service_tier_.keep(object["service_tier"].contents());
 }
 
 }  // namespace flexd::surface

@@ -1,6 +1,5 @@
 #include "anthropic_turns.hpp"
 
-#include <algorithm>
 #include <array>
 #include <span>
 
@@ -16,8 +15,25 @@ using Role = Item::Role;
 using Source = Part::Source;
 
 constexpr auto kIdRule = Draft::IdRule::letters_and_digits;
-constexpr std::array<std::string_view, 4> kImageTypes = {"image/jpeg", "image/png", "image/gif",
-                                                         "image/webp"};
+
+// ImageType is a media type that is taken, by a name that callers give it.
+struct ImageType {
+  std::string_view name;
+  std::string_view taken;
+};
+constexpr std::array<ImageType, 5> kImageTypes = {{{"image/jpeg", "image/jpeg"},
+                                                   {"image/jpg", "image/jpeg"},
+                                                   {"image/png", "image/png"},
+                                                   {"image/gif", "image/gif"},
+                                                   {"image/webp", "image/webp"}}};
+
+// image_type is the media type to send for a raw one; empty for what is not taken.
+std::string_view image_type(std::string_view raw) {
+  for (const ImageType& type : kImageTypes) {
+    if (is_media_type(raw, type.name)) return type.taken;
+  }
+  return {};
+}
 
 bool is_text(const Part& part) {
   return part.kind == Part::Kind::text || part.kind == Part::Kind::refusal ||
@@ -90,12 +106,10 @@ class Blocks {
     if (part.source != Source::base64) {
       return draft_.refuse_data(part, Code::invalid_value, "base64 data or a URL");
     }
-    const bool is_known =
-        std::any_of(kImageTypes.begin(), kImageTypes.end(),
-                    [&part](std::string_view type) { return is_raw(part.media_type, type); });
-    if (!is_known) return draft_.refuse_media_type(part);
-    draft_.put(R"({"type":"image","source":{"type":"base64","media_type":")", part.media_type,
-               R"(","data":")", part.data, "\"}}");
+    const std::string_view type = image_type(part.media_type);
+    if (type.empty()) return draft_.refuse_media_type(part);
+    draft_.put(R"({"type":"image","source":{"type":"base64","media_type":")", type, R"(","data":")",
+               part.data, "\"}}");
   }
 
   void write_document(const Part& part) {
@@ -124,9 +138,9 @@ class Blocks {
   }
 
   void write_data(const Part& part) {
-    if (is_raw(part.media_type, "application/pdf")) {
+    if (is_media_type(part.media_type, "application/pdf")) {
       draft_.put(R"({"type":"base64","media_type":"application/pdf","data":")", part.data, "\"}");
-    } else if (is_raw(part.media_type, "text/plain")) {
+    } else if (is_media_type(part.media_type, "text/plain")) {
       draft_.put(R"({"type":"text","media_type":"text/plain","data":)");
       draft_.put_decoded_text(part);
       draft_.put("}");

@@ -139,8 +139,15 @@ bool InteractionSteps::find_result_call(Item& item) {
   return true;
 }
 
+// read_result_value takes any JSON that a function may have returned; a list of contents is told by
+// its first.
 bool InteractionSteps::read_result_value(const Value& result) {
-  if (!result.is(Type::kObject)) return read_contents(result, is_step_hint);
+  json::Elements elements(result);
+  const bool is_list = elements.next();
+  if (is_list ? is_content(elements.element()["type"])
+              : !result.exists() || result.is(Type::kString) || result.is(Type::kArray)) {
+    return read_contents(result, is_step_hint);
+  }
   return push_part({.kind = Part::Kind::json, .whole = result, .content = result});
 }
 

@@ -45,7 +45,7 @@ bool is_neutral(std::string_view name, const Value& value) {
   if (is_own_field(name)) return true;
   if (kZero.field_of(name) < kZero.size()) return is_number(value, 0);
   if (name == "n") return is_one(value);
-  if (name == "logprobs") return value.to_bool() == false;
+  if (name == "logprobs" || name == "background") return value.to_bool() == false;
   if (name == "logit_bias") return value.is(Type::kObject) && !json::Members(value).next();
   if (name == "stop") return value.is(Type::kArray) && !json::Elements(value).next();
   if (name == "modalities") return is_text_alone(value);

@@ -196,7 +196,8 @@ bool InteractionsReader::read_format(const Value& format) {
   if (schema.exists()) {
     model_.format.kind = Format::Kind::json_schema;
     model_.format.schema = schema;
-    const bool plain = mime_type.exists() && !is_raw(mime_type.contents(), "application/json");
+    const bool plain =
+        mime_type.exists() && !is_media_type(mime_type.contents(), "application/json");
     return !plain || refuse(mime_type);
   }
   return read_mime_type(mime_type);
@@ -206,8 +207,8 @@ bool InteractionsReader::read_format(const Value& format) {
 // response_format says.
 bool InteractionsReader::read_mime_type(const Value& mime_type) {
   if (!wants(mime_type, Type::kString)) return false;
-  if (!mime_type.exists() || is_raw(mime_type.contents(), "text/plain")) return true;
-  if (!is_raw(mime_type.contents(), "application/json")) return refuse(mime_type);
+  if (!mime_type.exists() || is_media_type(mime_type.contents(), "text/plain")) return true;
+  if (!is_media_type(mime_type.contents(), "application/json")) return refuse(mime_type);
   if (model_.format.kind != Format::Kind::text) return true;
   model_.format.kind = Format::Kind::json_object;
   if (!model_.format.whole.exists()) model_.format.whole = mime_type;

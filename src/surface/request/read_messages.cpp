@@ -16,6 +16,7 @@ constexpr json::Names kNames = {
 // sends one with every request.
 bool clears_nothing(const Value& management) {
   for (const json::Member& member : json::Members(management)) {
+    if (member.value.is_null()) continue;
     if (!member.name.equals("edits") || !member.value.is(Type::kArray)) return false;
     for (const Value edit : json::Elements(member.value)) {
       const bool clears_thinking = edit["type"].contents().starts_with("clear_thinking_");
@@ -25,11 +26,14 @@ bool clears_nothing(const Value& management) {
   return management.is(Type::kObject);
 }
 
-// is_neutral: check_request has refused the list if it holds anything.
+// is_neutral: check_request has refused stop sequences if there are any.
 bool is_neutral(std::string_view name, const Value& value) {
   if (is_own_field(name)) return true;
   if (name == "context_management") return clears_nothing(value);
-  return name == "stop_sequences" && value.is(Type::kArray) && !json::Elements(value).next();
+  if (name == "background") return value.to_bool() == false;
+  if (name == "speed") return value.equals("standard");
+  if (name != "stop_sequences" && name != "mcp_servers") return false;
+  return value.is(Type::kArray) && !json::Elements(value).next();
 }
 
 // effort_of_budget is the effort that thinks about as much as a budget of tokens lets.

@@ -18,14 +18,14 @@ std::unexpected<Fault> no_room() {
   return fail(Fault{.code = errors::Code::service_unavailable});
 }
 
-bool is_raw(std::string_view raw, std::string_view word) {
+bool is_media_type(std::string_view raw, std::string_view type) {
   size_t at = 0;
-  for (const char c : word) {
+  for (const char c : type) {
     if (at < raw.size() && raw[at] == '\\') {
       if (c != '/') return false;
       ++at;
     }
-    if (at >= raw.size() || raw[at] != c) return false;
+    if (at >= raw.size() || lower(raw[at]) != c) return false;
     ++at;
   }
   return at == raw.size();

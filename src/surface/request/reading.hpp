@@ -21,9 +21,10 @@ inline json::Value present(const json::Value& value) {
   return value.is_null() ? json::Value{} : value;
 }
 
-// is_raw compares the raw inside of a JSON string with plain ASCII `word`: `\/` is a slash, and
-// other escapes are equal to nothing.
-bool is_raw(std::string_view raw, std::string_view word);
+// is_media_type compares the raw inside of a JSON string with a media type in small letters, of
+// which the case does not count (RFC 2045 5.1): `\/` is a slash, and other escapes are equal to
+// nothing.
+bool is_media_type(std::string_view raw, std::string_view type);
 
 // is_number tells whether a value is the number `wanted`, however it is spelled (1, 1.0, 10e-1).
 bool is_number(const json::Value& value, double wanted);

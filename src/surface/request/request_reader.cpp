@@ -110,6 +110,12 @@ bool RequestReader::refuse_duplicate(const Value& at, std::string_view name) {
   return false;
 }
 
+bool RequestReader::may_leave_out(const json::Member& member, MayDrop may_drop) const {
+  std::array<char, json::kNameBytesMax + 1> unescaped;
+  const std::string_view name = json::decode(member.name, unescaped).value_or("");
+  return may_drop(name, member.value) || (name == "cache_control" && options_.native_parameters);
+}
+
 bool RequestReader::find_members(const Value& object, const json::Names& names,
                                  std::span<Value> found, MayDrop may_drop) {
   std::fill(found.begin(), found.end(), Value{});
@@ -117,15 +123,13 @@ bool RequestReader::find_members(const Value& object, const json::Names& names,
   uint32_t seen = 0;
   static_assert(json::kNamesMax <= 32);
   for (const json::Member& member : json::Members(object)) {
-    std::array<char, json::kNameBytesMax + 1> unescaped;
-    const std::string_view name = json::decode(member.name, unescaped).value_or("");
-    const size_t field = names.field_of(name);
+    const size_t field = json::field_named(member.name, names);
     if (field < names.size()) {
       if ((seen >> field & 1U) != 0) return refuse_duplicate(member.value, names[field]);
       seen |= 1U << field;
       found[field] = present(member.value);
-    } else if (!member.value.is_null() && !may_drop(name, member.value)) {
-      if (name != "cache_control" || !options_.native_parameters) return refuse(member.value);
+    } else if (!member.value.is_null() && !may_leave_out(member, may_drop)) {
+      return refuse(member.value);
     }
   }
   return true;

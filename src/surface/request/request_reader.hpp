@@ -105,6 +105,8 @@ class RequestReader {
 
  private:
   bool refuse_duplicate(const json::Value& at, std::string_view name);
+  // may_leave_out judges a member that is not on the list.
+  bool may_leave_out(const json::Member& member, MayDrop may_drop) const;
   bool find_members(const json::Value& object, const json::Names& names,
                     std::span<json::Value> found, MayDrop may_drop);
 };

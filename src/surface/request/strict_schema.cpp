@@ -1,13 +1,19 @@
 #include "strict_schema.hpp"
 
+#include <algorithm>
 #include <cstddef>
+#include <cstdint>
 
 namespace flexd::surface {
 
 namespace {
 
-constexpr json::Names kKeywords = {"type",  "properties", "required", "additionalProperties",
-                                   "items", "anyOf",      "$defs",    "definitions"};
+constexpr json::Names kKeywords = {"type", "properties", "required", "additionalProperties",
+                                   "items", "anyOf", "$defs", "definitions", "$ref",
+                                   // Not taken in strict schemas.
+                                   "oneOf", "allOf", "not", "if", "default", "prefixItems",
+                                   "contains", "uniqueItems", "patternProperties", "propertyNames",
+                                   "dependentRequired", "dependentSchemas"};
 enum Keyword : uint8_t {
   kType,
   kProperties,
@@ -17,15 +23,31 @@ enum Keyword : uint8_t {
   kAnyOf,
   kDefs,
   kDefinitions,
-  kKeywordCount,
+  kRef,
+  kFirstRefused,
+  kKeywordCount = kFirstRefused + 12,
 };
-static_assert(kKeywords.size() == kKeywordCount);
+static_assert(kKeywords.size() == kKeywordCount && kKeywords[kFirstRefused] == "oneOf");
 
 // kStepsMax bounds the comparisons of names: strict schemas list the required properties in the
 // order in which they are defined, where one step a property is enough.
 constexpr size_t kStepsMax = 20'000;
 // kSchemaDepthMax bounds how often the inner text is walked again. OpenAI's own bound is 10.
 constexpr size_t kSchemaDepthMax = 16;
+
+// is_object tells a schema's `type` that lets objects in: a word or a list of words.
+bool is_object(const json::Value& type) {
+  json::Elements words(type);
+  while (words.next()) {
+    if (words.element().equals("object")) return true;
+  }
+  return type.equals("object");
+}
+
+bool has_refused(const json::Value (&found)[kKeywordCount]) {
+  return std::any_of(found + kFirstRefused, found + kKeywordCount,
+                     [](const json::Value& keyword) { return keyword.exists(); });
+}
 
 class Checker {
  public:
@@ -34,7 +56,9 @@ class Checker {
     if (depth == kSchemaDepthMax) return false;
     json::Value found[kKeywordCount];
     json::members_of(schema, kKeywords, found);
-    if (found[kProperties].exists() || found[kType].equals("object")) {
+    const bool says_what = found[kType].exists() || found[kAnyOf].exists() || found[kRef].exists();
+    if (!says_what || has_refused(found)) return false;
+    if (found[kProperties].exists() || is_object(found[kType])) {
       if (found[kAdditionalProperties].to_bool() != false) return false;
       if (!requires_all(found[kProperties], found[kRequired])) return false;
     }
@@ -76,7 +100,7 @@ class Checker {
 }  // namespace
 
 bool is_strict_schema(const json::Value& schema) {
-  return schema.is(json::Type::kObject) && Checker().is_strict(schema, 0);
+  return schema["type"].equals("object") && Checker().is_strict(schema, 0);
 }
 
 }  // namespace flexd::surface

@@ -190,7 +190,7 @@ class Writer {
       draft_.put(R"({"type":"text","text":)");
       draft_.put_plain_text(part);
       draft_.put("}");
-    } else if (part.source == Source::base64 && is_raw(part.media_type, "text/plain")) {
+    } else if (part.source == Source::base64 && is_media_type(part.media_type, "text/plain")) {
       draft_.put(R"({"type":"text","text":)");
       draft_.put_decoded_text(part);
       draft_.put("}");

@@ -78,8 +78,10 @@ class Writer {
 
  private:
   // system_count is the number of system messages before all else, which become `instructions`. A
-  // conversation of nothing but them stays one, because an empty input is refused.
+  // conversation of nothing but them stays one, because an empty input is refused. So it does for
+  // an answer in JSON, because then the input has to mention JSON, and `instructions` do not count.
   size_t system_count() const {
+    if (model_.format.kind == Format::Kind::json_object) return 0;
     const size_t count = model_.items.size();
     size_t i = 0;
     while (i < count && model_.items[i].kind == Kind::message &&
@@ -267,8 +269,8 @@ class Writer {
     if (part.filename.exists()) {
       draft_.put(part.filename);
     } else {
-      draft_.put(is_raw(part.media_type, "application/pdf") ? R"("document.pdf")"
-                                                            : R"("document")");
+      draft_.put(is_media_type(part.media_type, "application/pdf") ? R"("document.pdf")"
+                                                                   : R"("document")");
     }
   }
 

@@ -21,12 +21,14 @@ void check_same(std::string_view text) {
   const TextKernels& scalar = supported_kernels().front();
   const PlainRun run = scalar.plain_run(begin, end);
   const bool valid = scalar.utf8_valid(begin, end);
+  const char* const match = scalar.skip_container(begin, end);
   for (const TextKernels& kernels : supported_kernels()) {
     CAPTURE(kernels.name);
     const PlainRun other = kernels.plain_run(begin, end);
     REQUIRE(other.stop == run.stop);
     REQUIRE(other.high == run.high);
     REQUIRE(kernels.utf8_valid(begin, end) == valid);
+    REQUIRE(kernels.skip_container(begin, end) == match);
   }
 }
 
@@ -45,6 +47,58 @@ TEST_CASE("every byte at every place stops or passes alike in all kernels") {
         check_same(text);
       }
     }
+  }
+}
+
+TEST_CASE("a container ends at its match, wherever a block of 64 bytes ends") {
+  struct Case {
+    std::string_view container;
+    bool ends;
+  };
+  static constexpr Case kCases[] = {
+      {"[]", true},
+      {"{]", true},  // kinds are not compared
+      {"[[[]]]", true},
+      {R"({"a":[1,{"b":"]}"}]})", true},
+      {R"(["\\"])", true},
+      {R"(["\"]"])", true},
+      {R"(["\\\"]"])", true},
+      {R"([\"]"])", true},  // a backslash outside of a string escapes nothing
+      {R"([\\"]"])", true},
+      {"[", false},
+      {R"(["])", false},
+      {R"(["\"])", false},
+      {"[\"\\", false},
+      {"[[]", false},
+  };
+  for (const auto& [container, ends] : kCases) {
+    for (size_t fill = 0; fill < 140; ++fill) {
+      const std::string text = "[\"" + std::string(fill, 'x') + "\"" + std::string(container);
+      const std::string closed = text + "] ]";
+      const char* const begin = closed.data();
+      for (const TextKernels& kernels : supported_kernels()) {
+        CAPTURE(kernels.name);
+        CAPTURE(closed);
+        const char* const inner = begin + fill + 3;
+        const char* const inner_end = begin + text.size();
+        REQUIRE(kernels.skip_container(inner, inner_end) == (ends ? inner_end : nullptr));
+        if (ends) REQUIRE(kernels.skip_container(begin, begin + closed.size()) == inner_end + 1);
+      }
+      check_same(text);
+      check_same(closed);
+    }
+  }
+}
+
+TEST_CASE("random brackets, quotes and backslashes are matched alike") {
+  static constexpr std::string_view kPieces[] = {
+      "[", "]", "{", "}", "\"", "\\", "\\\"", "\\\\", "text ", "\"a\":", "[[[[", "]]", ","};
+  std::mt19937 random(20);
+  for (int round = 0; round < 20000; ++round) {
+    std::string text = "[";
+    const size_t pieces = random() % 80;
+    for (size_t i = 0; i < pieces; ++i) text += kPieces[random() % std::size(kPieces)];
+    check_same(text);
   }
 }
 

@@ -128,6 +128,15 @@ TEST_CASE("Gemini: how an answer ends") {
         head + "/\nend length\n");
 }
 
+TEST_CASE("Gemini: arguments that come as an object") {
+  CHECK(told(Provider::gemini,
+             {kInteractionCreated,
+              step_start(0, R"({"type":"function_call","id":"c","name":"f","arguments":{}})"),
+              step_delta(0, R"({"type":"arguments_delta","arguments":{"a":"b"}})"), step_stop(0),
+              interaction_completed("requires_action")}) ==
+        "start gemini-3\ncall c f\nargs: {\\\"a\\\":\\\"b\\\"}\n.\nend stop\n");
+}
+
 TEST_CASE("Gemini: steps that interleave") {
   CHECK(told(Provider::gemini,
              {kInteractionCreated, step_start(0, R"({"type":"thought"})"),

@@ -378,6 +378,24 @@ TEST_CASE("without room for a frame none of it is written") {
   check_types(frames_of(out.view()));
 }
 
+TEST_CASE("an end is written whole or not at all") {
+  size_t failed = 0;
+  for (size_t filled = 0; filled + kBufferPadding < kBlockBytesMin; ++filled) {
+    BlockPool small(kBlockBytesMin);
+    Buffer out(small);
+    REQUIRE(out.append(std::string(filled, 'f')));
+    Run run(Run::context(true));
+    run.start();
+    run.writer.set_output(out);
+    run.end();
+    const std::string_view told = out.view().substr(filled);
+    CHECK(run.writer.ended() == !run.writer.failed());
+    CHECK(told.empty() == run.writer.failed());
+    if (run.writer.failed()) ++failed;
+  }
+  CHECK(failed > 10);
+}
+
 TEST_CASE("without room for a step of an object the answer fails") {
   Run run(Run::context(false), 0);
   run.start();

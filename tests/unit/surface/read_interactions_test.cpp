@@ -268,10 +268,10 @@ TEST_CASE("interactions reader: inputs that are refused") {
            Case{R"([{"type":"function_result","result":"x"}])", "invalid_value input[0]"},
            Case{R"([{"type":"function_result","name":"f","result":"x"}])",
                 "invalid_value input[0].name"},
-           Case{R"([{"type":"function_result","call_id":"c","result":5}])",
-                "invalid_value input[0].result"},
-           Case{R"([{"type":"function_result","call_id":"c","result":[5]}])",
+           Case{R"([{"type":"function_result","call_id":"c","result":[{"type":"text"}]}])",
                 "invalid_value input[0].result[0]"},
+           Case{R"([{"type":"function_result","call_id":"c","result":[{"type":"video"}]}])",
+                "unsupported_parameter input[0].result[0].type"},
            Case{R"([{"type":"function_result","call_id":"c","is_error":"x"}])",
                 "invalid_value input[0].is_error"},
        }) {

@@ -196,7 +196,7 @@ TEST_CASE("messages reader: top-level fields that are refused") {
   for (const Case& c : {
            Case{R"("speed":"fast")", "unsupported_parameter speed"},
            Case{R"("container":"c")", "unsupported_parameter container"},
-           Case{R"("mcp_servers":[])", "unsupported_parameter mcp_servers"},
+           Case{R"("mcp_servers":[{}])", "unsupported_parameter mcp_servers"},
            Case{R"("context_management":[])", "unsupported_parameter context_management"},
            Case{R"("context_management":{"edits":[{"type":"clear_tool_uses_1","keep":"all"}]})",
                 "unsupported_parameter context_management"},

@@ -54,45 +54,69 @@ bool is_strict(std::string_view schema) {
   return is_strict_schema(json::Value{schema});
 }
 
+// object_of is an object's schema with one property.
+std::string object_of(std::string_view property) {
+  return R"({"type":"object","properties":{"a":)" + std::string(property) +
+         R"(},"required":["a"],"additionalProperties":false})";
+}
+
 TEST_CASE("which schemas are strict") {
-  CHECK(is_strict(R"({"type":"string"})"));
   CHECK(is_strict(R"({"type":"object","additionalProperties":false})"));
-  CHECK(is_strict(R"({"type":"object","properties":{"a":{},"b":{}},"required":["a","b"],)"
-                  R"("additionalProperties":false})"));
-  CHECK(is_strict(R"({"type":"object","properties":{"a":{},"b":{}},"required":["b","a"],)"
-                  R"("additionalProperties":false})"));
+  CHECK(is_strict(R"({"type":"object","properties":{"a":{"type":"string"},"b":{"$ref":"#"}},)"
+                  R"("required":["a","b"],"additionalProperties":false})"));
+  CHECK(is_strict(R"({"type":"object","properties":{"a":{"type":"string"},"b":{"$ref":"#"}},)"
+                  R"("required":["b","a"],"additionalProperties":false})"));
   CHECK_FALSE(is_strict(R"({"type":"object"})"));
   CHECK_FALSE(is_strict(R"({"type":"object","additionalProperties":true})"));
   CHECK_FALSE(is_strict(R"({"type":"object","additionalProperties":{}})"));
-  CHECK_FALSE(is_strict(R"({"properties":{"a":{}},"additionalProperties":false})"));
-  CHECK_FALSE(is_strict(R"({"type":"object","properties":{"a":{},"b":{}},"required":["a"],)"
+  CHECK_FALSE(is_strict(R"({"type":"object","properties":{"a":{"type":"string"}},)"
                         R"("additionalProperties":false})"));
+  CHECK_FALSE(
+      is_strict(R"({"type":"object","properties":{"a":{"type":"string"},)"
+                R"("b":{"type":"string"}},"required":["a"],"additionalProperties":false})"));
   // Objects further in.
-  CHECK_FALSE(is_strict(R"({"type":"object","properties":{"a":{"type":"object"}},)"
-                        R"("required":["a"],"additionalProperties":false})"));
-  CHECK_FALSE(is_strict(R"({"type":"array","items":{"type":"object"}})"));
-  CHECK_FALSE(is_strict(R"({"anyOf":[{"type":"string"},{"type":"object"}]})"));
-  CHECK_FALSE(is_strict(R"({"type":"string","$defs":{"x":{"type":"object"}}})"));
-  CHECK_FALSE(is_strict(R"({"type":"string","definitions":{"x":{"type":"object"}}})"));
+  CHECK(is_strict(object_of(object_of(R"({"type":["string","null"]})"))));
+  CHECK_FALSE(is_strict(object_of(R"({"type":"object"})")));
+  CHECK_FALSE(is_strict(object_of(R"({"type":["null","object"]})")));
+  CHECK_FALSE(is_strict(object_of(R"({"type":"array","items":{"type":"object"}})")));
+  CHECK_FALSE(is_strict(object_of(R"({"anyOf":[{"type":"string"},{"type":"object"}]})")));
+  CHECK_FALSE(is_strict(object_of(R"({"$ref":"#/$defs/x","$defs":{"x":{"type":"object"}}})")));
+  CHECK_FALSE(is_strict(object_of(R"({"type":"string","definitions":{"x":{"type":"object"}}})")));
   // A property that is called like a keyword is none.
-  CHECK(is_strict(R"({"type":"object","properties":{"properties":{"type":"string"}},)"
-                  R"("required":["properties"],"additionalProperties":false})"));
-  CHECK_FALSE(is_strict("[]"));
-  CHECK_FALSE(is_strict(""));
+  CHECK(is_strict(R"({"type":"object","properties":{"oneOf":{"type":"string"}},)"
+                  R"("required":["oneOf"],"additionalProperties":false})"));
+}
+
+TEST_CASE("what OpenAI does not take in a strict schema") {
+  // The root is an object.
+  CHECK_FALSE(is_strict(R"({"type":"string"})"));
+  CHECK_FALSE(is_strict(R"({"type":"array","items":{"type":"string"}})"));
+  CHECK_FALSE(is_strict(R"({"anyOf":[{"type":"object","additionalProperties":false}]})"));
+  for (const char* schema : {"{}", "[]", "", "true"}) CHECK_FALSE(is_strict(schema));
+  // A schema says what it describes.
+  CHECK(is_strict(object_of(R"({"anyOf":[{"type":"string"}]})")));
+  CHECK_FALSE(is_strict(object_of("{}")));
+  CHECK_FALSE(is_strict(object_of(R"({"description":"any"})")));
+  for (const char* keyword :
+       {"oneOf", "allOf", "not", "if", "default", "prefixItems", "contains", "uniqueItems",
+        "patternProperties", "propertyNames", "dependentRequired", "dependentSchemas"}) {
+    CAPTURE(keyword);
+    CHECK_FALSE(is_strict(object_of(R"({"type":"string",")" + std::string(keyword) + R"(":[]})")));
+  }
 }
 
 TEST_CASE("a schema that takes too much work is not strict") {
   std::string deep = R"({"type":"string"})";
-  for (int i = 1; i < 16; ++i) deep = R"({"type":"array","items":)" + deep + "}";
-  CHECK(is_strict(deep));
-  CHECK_FALSE(is_strict(R"({"type":"array","items":)" + deep + "}"));
+  for (int i = 2; i < 16; ++i) deep = R"({"type":"array","items":)" + deep + "}";
+  CHECK(is_strict(object_of(deep)));
+  CHECK_FALSE(is_strict(object_of(R"({"type":"array","items":)" + deep + "}")));
 
   const auto wide = [](int count, bool reversed) {
     std::string properties;
     std::string required;
     for (int i = 0; i < count; ++i) {
       const std::string name = "\"p" + std::to_string(i) + "\"";
-      properties += (i == 0 ? "" : ",") + name + ":{}";
+      properties += (i == 0 ? "" : ",") + name + R"(:{"type":"string"})";
       required =
           reversed ? name + (i == 0 ? "" : ",") + required : required + (i == 0 ? "" : ",") + name;
     }
