@@ -83,23 +83,31 @@ class ServiceTest(unittest.TestCase):
         self.assertEqual(self.value("Type"), "notify")
         self.assertEqual(self.value("LimitCORE"), "0")
         self.assertEqual(self.value("StateDirectory"), "flexd")
-        self.assertIn("openai-api-key:", self.value("LoadCredential"))
+        self.assertTrue(self.value("LoadCredential").startswith("keys:/"))
 
     def test_start_command(self):
-        # What the shell of ExecStart makes of the credential and the flags: the key goes into the
+        # What the shell of ExecStart makes of the credentials and the flags: keys go into the
         # environment, never into the arguments, and flags are split into words.
+        for keys, told in (({"openai": "sk-secret\n"}, "sk-secret - -"),
+                           ({"gemini": "AIza-secret", "anthropic": "sk-ant secret\n"},
+                            "- AIza-secret sk-ant secret")):
+            self.assertEqual(self.start(keys), told + " 4 --dev --pin --workers 2\n")
+
+    def start(self, keys):
         command = re.fullmatch(r"/bin/sh -c '(.*)'", self.value("ExecStart")).group(1)
         with tempfile.TemporaryDirectory() as folder:
-            pathlib.Path(folder, "openai-api-key").write_text("sk-secret\n", encoding="utf-8")
+            for name, key in keys.items():
+                pathlib.Path(folder, "keys_" + name).write_text(key, encoding="utf-8")
             stub = pathlib.Path(folder, "flexd")
-            stub.write_text('#!/bin/sh\necho "$OPENAI_API_KEY" "$#" "$@"\n', encoding="utf-8")
+            stub.write_text('#!/bin/sh\necho "${OPENAI_API_KEY--}" "${GEMINI_API_KEY--}" '
+                            '"${ANTHROPIC_API_KEY--}" "$#" "$@"\n', encoding="utf-8")
             stub.chmod(0o755)
             command = command.replace("$$", "$").replace("/usr/local/bin/flexd", str(stub))
             done = subprocess.run(["/bin/sh", "-c", command], text=True, check=True,
                                   stdout=subprocess.PIPE, stdin=subprocess.DEVNULL,
                                   env={"CREDENTIALS_DIRECTORY": folder,
                                        "FLEXD_FLAGS": "--pin --workers 2"})
-            self.assertEqual(done.stdout, "sk-secret 4 --dev --pin --workers 2\n")
+            return done.stdout
 
 
 if __name__ == "__main__":
