@@ -9,6 +9,7 @@
 #include <optional>
 
 #include "flexd/surface/request.hpp"
+#include "neutral.hpp"
 
 namespace flexd::surface {
 
@@ -121,18 +122,6 @@ inline constexpr json::Names kMessagesFields = {
 #undef FLEXD_COMMON_FIELDS
 
 using Refusal = std::optional<errors::Error>;
-
-// is_unset: absent or null.
-inline bool is_unset(json::Value value) {
-  return !value.exists() || value.is_null();
-}
-// is_zero: a number that is zero, however it is spelled (0, -0, 0.0, 0e9).
-bool is_zero(json::Value value);
-// is_one: a number that is one (1, 1.0, 1e0).
-bool is_one(json::Value value);
-// is_empty_list: `[]`; is_empty_object: `{}`; both with any white space.
-bool is_empty_list(json::Value value);
-bool is_empty_object(json::Value value);
 
 // check_n: unsupported_value of Chat.
 Refusal check_n(const RequestFacts& facts);

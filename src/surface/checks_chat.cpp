@@ -1,6 +1,4 @@
-// checks_chat.cpp: what a Chat request may not set, and the tests of neutral values.
-#include <charconv>
-
+// checks_chat.cpp: what a Chat request may not set.
 #include "checks.hpp"
 
 namespace flexd::surface {
@@ -42,31 +40,6 @@ bool is_neutral(size_t field, json::Value value) {
 }
 
 }  // namespace
-
-bool is_zero(json::Value value) {
-  if (!value.is(json::Type::kNumber)) return false;
-  const std::string_view digits = value.text.substr(0, value.text.find_first_of("eE"));
-  return digits.find_first_of("123456789") == std::string_view::npos;
-}
-
-bool is_one(json::Value value) {
-  if (!value.is(json::Type::kNumber)) return false;
-  double number = 0;
-  const char* const begin = &value.text.front();
-  const char* const end = begin + value.text.size();
-  const auto [stop, error] = std::from_chars(begin, end, number);
-  return error == std::errc{} && stop == end && number == 1.0;
-}
-
-bool is_empty_list(json::Value value) {
-  json::Elements elements(value);
-  return value.is(json::Type::kArray) && !elements.next();
-}
-
-bool is_empty_object(json::Value value) {
-  json::Members members(value);
-  return value.is(json::Type::kObject) && !members.next();
-}
 
 Refusal check_n(const RequestFacts& facts) {
   const json::Value n = facts.value(kN);

@@ -5,6 +5,7 @@
 #include <optional>
 #include <utility>
 
+#include "../neutral.hpp"
 #include "flexd/base/assert.hpp"
 #include "flexd/base/limits.hpp"
 #include "flexd/json/writer.hpp"
@@ -44,10 +45,6 @@ bool belongs(Piece piece, ItemKind kind) {
       return piece == Piece::thought;
   }
   return false;
-}
-
-bool is_empty_object(Value object) {
-  return !json::Members(object).next();
 }
 
 }  // namespace

@@ -43,7 +43,7 @@ bool is_text_alone(const Value& modalities) {
 bool is_neutral(std::string_view name, const Value& value) {
   static constexpr json::Names kZero = {"presence_penalty", "frequency_penalty", "top_logprobs"};
   if (is_own_field(name)) return true;
-  if (kZero.field_of(name) < kZero.size()) return is_number(value, 0);
+  if (kZero.field_of(name) < kZero.size()) return is_zero(value);
   if (name == "n") return is_one(value);
   if (name == "logprobs" || name == "background") return value.to_bool() == false;
   if (name == "logit_bias") return value.is(Type::kObject) && !json::Members(value).next();

@@ -34,7 +34,7 @@ bool is_neutral(std::string_view name, const Value& value) {
   if (is_own_field(name)) return true;
   if (name == "client_metadata") return true;  // a hint of Codex's, like metadata
   if (name == "background") return value.to_bool() == false;
-  if (name == "top_logprobs") return is_number(value, 0);
+  if (name == "top_logprobs") return is_zero(value);
   return name == "truncation" && value.equals("disabled");
 }
 

@@ -1,7 +1,5 @@
 #include "reading.hpp"
 
-#include <charconv>
-
 #include "flexd/base/ascii.hpp"
 
 namespace flexd::surface {
@@ -29,15 +27,6 @@ bool is_media_type(std::string_view raw, std::string_view type) {
     ++at;
   }
   return at == raw.size();
-}
-
-bool is_number(const json::Value& value, double wanted) {
-  if (!value.is(json::Type::kNumber)) return false;
-  double number = 0;
-  const char* const begin = value.text.data();
-  const char* const end = begin + value.text.size();
-  const auto read = std::from_chars(begin, end, number);
-  return read.ec == std::errc() && read.ptr == end && number == wanted;
 }
 
 std::optional<DataUrl> split_data_url(std::string_view raw) {

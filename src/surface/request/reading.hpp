@@ -4,6 +4,7 @@
 #include <optional>
 #include <string_view>
 
+#include "../neutral.hpp"
 #include "flexd/base/result.hpp"
 #include "flexd/json/cursor.hpp"
 #include "flexd/surface/request_model.hpp"
@@ -25,12 +26,6 @@ inline json::Value present(const json::Value& value) {
 // which the case does not count (RFC 2045 5.1): `\/` is a slash, and other escapes are equal to
 // nothing.
 bool is_media_type(std::string_view raw, std::string_view type);
-
-// is_number tells whether a value is the number `wanted`, however it is spelled (1, 1.0, 10e-1).
-bool is_number(const json::Value& value, double wanted);
-inline bool is_one(const json::Value& value) {
-  return is_number(value, 1);
-}
 
 // DataUrl is a `data:` URL (RFC 2397) taken apart; the views are raw, into the URL.
 struct DataUrl {
