@@ -199,14 +199,13 @@ void Exchange::answer_refusal(Leg& refused) {
   end_race();
   answering_leg_ = &refused;
   arm_clock();
-  if (!refused.is_stream() && is_translated() && refused.status() == 200) {
-    // It says that it is good, and there is nothing in it that could be translated.
-    fail(provider_error({.code = errors::Code::upstream_stream_failed}));
-  } else if (!refused.is_stream()) {
+  // One that says that it is good, and holds nothing that could be translated, is no answer.
+  const bool plain = !refused.is_stream() && !(is_translated() && refused.status() == 200);
+  if (plain) {
     begin_plain(refused);
-  } else if (facts_.stream) {
+  } else if (refused.is_stream() && facts_.stream) {
     begin_stream(refused);
-  } else if (!refused.final_object().empty()) {
+  } else if (refused.is_stream() && !refused.final_object().empty()) {
     answer_ = AnswerKind::folded;
     answer_final(refused);
   } else {

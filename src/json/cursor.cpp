@@ -180,8 +180,9 @@ std::optional<Integer> from_number(Value value) {
 }  // namespace
 
 Value Value::front_of(std::string_view document) {
-  const char* const end = document.data() + document.size();
-  return value_between(skip_space(document.data(), end), end);
+  const char* begin = document.data();
+  const char* const end = begin + document.size();
+  return value_between(skip_space(begin, end), end);
 }
 
 Value Value::value_in(std::string_view document) {
