@@ -1,40 +1,19 @@
 #include "flexd/surface/blob.hpp"
 
-#include "flexd/base/ascii.hpp"
+#include "base64.hpp"
 #include "flexd/json/finder.hpp"
 
 namespace flexd::surface {
 
 namespace {
 
-// sextet is the value of a digit of base64url, or -1.
-int sextet(char c) {
-  if (c >= 'A' && c <= 'Z') return c - 'A';
-  if (c >= 'a' && c <= 'z') return c - 'a' + 26;
-  if (is_digit(c)) return c - '0' + 52;
-  if (c == '-') return 62;
-  return c == '_' ? 63 : -1;
-}
-
 // decode appends what `digits` say to `out`; false if they say nothing, or without room.
 bool decode(std::string_view digits, Buffer& out) {
-  std::array<char, 256> bytes;
-  size_t size = 0;
-  uint32_t bits = 0;
-  unsigned count = 0;
+  Base64Reader reader(out);
   for (const char c : digits) {
-    const int digit = sextet(c);
-    if (digit < 0) return false;
-    bits = (bits << 6U) | static_cast<uint32_t>(digit);
-    count += 6;
-    if (count < 8) continue;
-    count -= 8;
-    bytes[size++] = static_cast<char>((bits >> count) & 0xFFU);
-    if (size < bytes.size()) continue;
-    if (!out.append({bytes.data(), size})) return false;
-    size = 0;
+    if (!reader.take(c)) return false;
   }
-  return count < 6 && out.append({bytes.data(), size});
+  return reader.finish();
 }
 
 bool take_prefix(std::string_view& text, std::string_view prefix) {

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 
+#include "../base64.hpp"
 #include "flexd/base/ascii.hpp"
 #include "flexd/crypto/bytes.hpp"
 #include "flexd/crypto/sha256.hpp"
@@ -30,23 +31,11 @@ bool is_legal_id(std::string_view id, Draft::IdRule rule) {
   return false;
 }
 
-// sextet is the value of a base64 digit of either alphabet (RFC 4648), or -1.
-int sextet(char c) {
-  if (is_alpha(c)) return c >= 'a' ? c - 'a' + 26 : c - 'A';
-  if (is_digit(c)) return c - '0' + 52;
-  if (c == '+' || c == '-') return 62;
-  if (c == '/' || c == '_') return 63;
-  return -1;
-}
-
 // decode_base64 decodes the raw inside of a JSON string, line ends ignored; false if it is broken
 // or there is no room.
 bool decode_base64(std::string_view raw, Buffer& out) {
   if (!out.reserve(raw.size())) return false;
-  std::array<char, 256> bytes;
-  size_t size = 0;
-  uint32_t bits = 0;
-  unsigned count = 0;
+  Base64Reader reader(out);
   for (size_t i = 0; i < raw.size(); ++i) {
     char c = raw[i];
     if (c == '=') break;
@@ -56,19 +45,9 @@ bool decode_base64(std::string_view raw, Buffer& out) {
       c = raw[i];  // `\/`, or something that is no digit after a backslash
       if (c != '/') return false;
     }
-    const int digit = sextet(c);
-    if (digit < 0) return false;
-    bits = (bits << 6U) | static_cast<uint32_t>(digit);
-    count += 6;
-    if (count < 8) continue;
-    count -= 8;
-    bytes[size++] = static_cast<char>((bits >> count) & 0xFFU);
-    if (size < bytes.size()) continue;
-    if (!out.append({bytes.data(), size})) return false;
-    size = 0;
+    if (!reader.take(c)) return false;
   }
-  // 6 bits left over are a digit without a partner.
-  return count < 6 && out.append({bytes.data(), size});
+  return reader.finish();
 }
 
 bool is_json_space(char c) {
