@@ -11,6 +11,7 @@ import gc
 import json
 import os
 import sys
+import threading
 import traceback
 
 import anthropic
@@ -33,10 +34,23 @@ def key(own):
     return own if DIRECT else os.environ["FLEXD_KEY"]
 
 
-OPENAI = openai.OpenAI(base_url=URL + "/v1", api_key=key("sk-test"), max_retries=0)
-ANTHROPIC = anthropic.Anthropic(base_url=URL, api_key=key("sk-ant-test"), max_retries=0)
-GENAI = genai.Client(api_key=key("AIza-test"), http_options={
-    "base_url": URL, "retry_options": {"attempts": 1}})
+class Clients(threading.local):
+    """The SDKs' clients, of each thread its own: a pool that threads share may close an idle
+    connection as expired which another thread has just begun to use (httpcore 1.0.9).
+    """
+
+    def __init__(self):
+        super().__init__()
+        self.openai = CLOSING.enter_context(openai.OpenAI(
+            base_url=URL + "/v1", api_key=key("sk-test"), max_retries=0))
+        self.anthropic = CLOSING.enter_context(anthropic.Anthropic(
+            base_url=URL, api_key=key("sk-ant-test"), max_retries=0))
+        self.genai = genai.Client(api_key=key("AIza-test"), http_options={
+            "base_url": URL, "retry_options": {"attempts": 1}})
+
+
+CLOSING = contextlib.ExitStack()
+CLIENTS = Clients()
 
 
 def final(context, getter):
@@ -68,7 +82,7 @@ def final_completion(context):
 
 
 def interact(**params):
-    return GENAI.interactions.create(**params)
+    return CLIENTS.genai.interactions.create(**params)
 
 
 def interact_streaming(**params):
@@ -79,15 +93,15 @@ def interact_streaming(**params):
 # The dialect of a surface, and the ways in which its SDK asks.
 SURFACES = {
     "responses": (Responses, {
-        "whole": lambda **p: OPENAI.responses.create(**p),
-        "stream": lambda **p: final_response(OPENAI.responses.stream(**p))}),
+        "whole": lambda **p: CLIENTS.openai.responses.create(**p),
+        "stream": lambda **p: final_response(CLIENTS.openai.responses.stream(**p))}),
     "chat": (Chat, {
-        "whole": lambda **p: OPENAI.chat.completions.create(**p),
-        "stream": lambda **p: final_completion(OPENAI.chat.completions.stream(
+        "whole": lambda **p: CLIENTS.openai.chat.completions.create(**p),
+        "stream": lambda **p: final_completion(CLIENTS.openai.chat.completions.stream(
             stream_options={"include_usage": True}, **p))}),
     "messages": (Messages, {
-        "whole": lambda **p: ANTHROPIC.messages.create(**p),
-        "stream": lambda **p: final(ANTHROPIC.messages.stream(**p), "get_final_message")}),
+        "whole": lambda **p: CLIENTS.anthropic.messages.create(**p),
+        "stream": lambda **p: final(CLIENTS.anthropic.messages.stream(**p), "get_final_message")}),
     "interactions": (Interactions, {
         "whole": interact,
         "stream": interact_streaming}),
@@ -178,10 +192,7 @@ def main():
     with open(os.environ["SCENARIOS"], encoding="utf-8") as file:
         scenarios = json.load(file)
     failed = passed = 0
-    with contextlib.ExitStack() as stack:
-        pool = stack.enter_context(concurrent.futures.ThreadPoolExecutor(8))
-        stack.callback(OPENAI.close)
-        stack.callback(ANTHROPIC.close)
+    with CLOSING, concurrent.futures.ThreadPoolExecutor(8) as pool:
         jobs = [(case, pool.submit(run, case, scenario)) for case, scenario in cases(scenarios)]
         for case, job in jobs:
             error = job.exception()
@@ -190,6 +201,8 @@ def main():
             if error:
                 print("not ok", *case)
                 print("".join(traceback.format_exception(error)[-2:]))
+                while error := error.__cause__ or error.__context__:
+                    print(f"  because of {type(error).__name__}: {error}")
     print(f"openai {openai.__version__}, anthropic {anthropic.__version__}, google-genai "
           f"{genai.__version__}: {passed} passed, {failed} failed")
     sys.exit(1 if failed else 0)
