@@ -1,0 +1,160 @@
+#include "rules.hpp"
+
+#include <algorithm>
+
+#include "sqlite.hpp"
+
+namespace flexd::store {
+namespace {
+
+constexpr size_t kNameBytesMax = 64;
+constexpr size_t kShownBytesMax = 32;
+constexpr size_t kStartWithinBytesMax = 32;
+constexpr size_t kModelBytesMax = 128;
+constexpr size_t kModelPatternsMax = 100;
+constexpr size_t kSecretIdBytesMax = 64;
+constexpr size_t kSealedBytesMax = 4096;
+// Usage has what requests say, which no rule of names holds for.
+constexpr size_t kUsageTextBytesMax = 512;
+constexpr std::string_view kProviders[] = {"openai", "gemini", "anthropic"};
+
+std::unexpected<Error> invalid(std::string message) {
+  return fail_as(Error::Kind::invalid, std::move(message));
+}
+
+bool is_hex_digit(char c) {
+  return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'f');
+}
+
+bool is_name_character(char c) {
+  return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' ||
+         c == '_' || c == '.';
+}
+
+// ASCII alone: what is stored is shown in terminals and tables.
+bool is_printable(char c) {
+  return c >= ' ' && c <= '~';
+}
+
+bool is_visible(char c) {
+  return c > ' ' && c <= '~';
+}
+
+bool has_form_of_id(std::string_view text) {
+  if (!text.starts_with("org_")) return false;
+  text.remove_prefix(4);
+  return text.size() == 12 && std::ranges::all_of(text, is_hex_digit);
+}
+
+StoreResult<void> check_pattern(std::string_view pattern) {
+  const std::string_view stem =
+      pattern.ends_with('*') ? pattern.substr(0, pattern.size() - 1) : pattern;
+  if (pattern.empty() || pattern.size() > kModelBytesMax ||
+      !std::ranges::all_of(stem, is_visible) || stem.find('*') != std::string_view::npos) {
+    return invalid("model " + quoted(pattern) +
+                   ": 1 to 128 visible ASCII characters, with '*' only at the end");
+  }
+  return {};
+}
+
+bool within(int64_t value) {
+  return value >= 0;
+}
+
+bool within(std::optional<int64_t> value) {
+  return !value || *value >= 0;
+}
+
+}  // namespace
+
+std::string quoted(std::string_view text) {
+  std::string result = "\"";
+  for (const char c : text.substr(0, kNameBytesMax)) result += is_printable(c) ? c : '?';
+  result += text.size() > kNameBytesMax ? "...\"" : "\"";
+  return result;
+}
+
+StoreResult<void> check_organization_name(std::string_view name) {
+  if (name.empty() || name.size() > kNameBytesMax ||
+      !std::ranges::all_of(name, is_name_character)) {
+    return invalid("organization name " + quoted(name) +
+                   ": 1 to 64 of letters, digits, '-', '_' and '.'");
+  }
+  // It would hide another organization from find_organization.
+  if (has_form_of_id(name)) {
+    return invalid("organization name " + quoted(name) + ": has the form of an id");
+  }
+  return {};
+}
+
+StoreResult<void> check_key(const Key& key) {
+  if (key.name.size() > kNameBytesMax || !std::ranges::all_of(key.name, is_printable)) {
+    return invalid("key name " + quoted(key.name) + ": at most 64 printable ASCII characters");
+  }
+  if (key.shown.size() > kShownBytesMax || !std::ranges::all_of(key.shown, is_visible)) {
+    return invalid("what is shown of a key: at most 32 visible ASCII characters");
+  }
+  if (key.start_within.size() > kStartWithinBytesMax ||
+      !std::ranges::all_of(key.start_within, is_visible)) {
+    return invalid("start_within " + quoted(key.start_within) +
+                   ": at most 32 visible ASCII characters");
+  }
+  if (!within(key.expires_at_s)) return invalid("a key cannot expire before 1970");
+  if (!within(key.budget_requests) || !within(key.budget_nanos)) {
+    return invalid("a budget cannot be negative");
+  }
+  if (key.models.size() > kModelPatternsMax) return invalid("more than 100 models for one key");
+  for (const std::string& pattern : key.models) {
+    if (auto done = check_pattern(pattern); !done) return done;
+  }
+  return {};
+}
+
+StoreResult<void> check_provider_key(const SealedProviderKey& key) {
+  if (std::ranges::find(kProviders, key.provider) == std::end(kProviders)) {
+    return invalid("provider " + quoted(key.provider) + ": openai, gemini or anthropic");
+  }
+  if (key.secret_id.empty() || key.secret_id.size() > kSecretIdBytesMax ||
+      !std::ranges::all_of(key.secret_id, is_visible)) {
+    return invalid("the id of a secret: 1 to 64 visible ASCII characters");
+  }
+  if (key.sealed.empty() || key.sealed.size() > kSealedBytesMax) {
+    return invalid("a sealed provider key: 1 to 4096 bytes");
+  }
+  if (key.shown.size() > kShownBytesMax || !std::ranges::all_of(key.shown, is_visible)) {
+    return invalid("what is shown of a provider key: at most 32 visible ASCII characters");
+  }
+  return {};
+}
+
+StoreResult<void> check_model(const Model& model) {
+  if (model.name.ends_with('*')) {
+    return invalid("model " + quoted(model.name) + ": the name of one model, not a pattern");
+  }
+  return check_pattern(model.name);
+}
+
+StoreResult<void> check_usage(const UsageRow& row) {
+  for (const std::string* text :
+       {&row.model, &row.provider, &row.tier_asked, &row.tier_served, &row.reason}) {
+    if (text->size() > kUsageTextBytesMax) return invalid("a text of the usage over 512 bytes");
+  }
+  const UsageCounts& counts = row.counts;
+  for (const int64_t count :
+       {counts.requests, counts.errors, counts.client_closed, counts.input_tokens,
+        counts.cached_tokens, counts.cache_write_tokens, counts.output_tokens,
+        counts.reasoning_tokens, counts.unpriced, counts.cost_nanos, counts.standard_nanos,
+        counts.possible_double_bills, counts.drawn_nanos}) {
+    if (!within(count)) return invalid("a negative count in the usage");
+  }
+  return {};
+}
+
+StoreResult<void> check_use(const KeyUse& use) {
+  if (!within(use.last_used_at_s) || !within(use.requests) || !within(use.nanos)) {
+    return invalid("a negative count in the use of a key");
+  }
+  return {};
+}
+
+}  // namespace flexd::store
