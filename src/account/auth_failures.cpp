@@ -43,15 +43,13 @@ uint64_t mix(uint64_t x) {
   return x ^ (x >> 31U);
 }
 
-constexpr std::array<uint8_t, 12> kV4Prefix = {0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xFF, 0xFF};
-
 // hash_of hashes the part of an address that counts.
 uint64_t hash_of(const IpBytes& ip, uint64_t seed) {
   uint64_t high = 0;
   std::memcpy(&high, ip.data(), 8);
   uint32_t low = 0;
-  const bool v4 = std::equal(kV4Prefix.begin(), kV4Prefix.end(), ip.begin());
-  if (v4) std::memcpy(&low, ip.data() + 12, 4);
+  const bool v4 = is_v4(ip);
+  if (v4) std::memcpy(&low, ip.data() + kV4PrefixBits / 8, 4);
   const uint64_t first = mix(high ^ seed);
   return mix(first + (uint64_t{low} << 1U | (v4 ? 1U : 0U)) * 0x9E3779B97F4A7C15U + seed);
 }

@@ -36,6 +36,14 @@ Result<Address> unix_address(std::string_view path) {
       static_cast<socklen_t>(offsetof(sockaddr_un, sun_path) + path.size() + 1));
 }
 
+Address v6_address(const IpBytes& ip, uint16_t port) {
+  sockaddr_in6 v6{};
+  v6.sin6_family = AF_INET6;
+  v6.sin6_port = htons(port);
+  std::memcpy(&v6.sin6_addr, ip.data(), ip.size());
+  return Address::from_sockaddr(reinterpret_cast<const sockaddr*>(&v6), sizeof(v6));
+}
+
 }  // namespace
 
 Result<Address> Address::parse(std::string_view text) {
@@ -58,22 +66,19 @@ Result<Address> Address::parse(std::string_view text) {
 }
 
 Result<Address> Address::from_ip(std::string_view ip, uint16_t port) {
-  std::array<char, INET6_ADDRSTRLEN> text{};
-  if (ip.size() >= text.size()) return fail_with("'" + std::string(ip) + "' is not an IP address");
-  std::copy(ip.begin(), ip.end(), text.begin());
+  const std::optional<IpBytes> bytes = parse_ip(ip);
+  if (!bytes) return fail_with("'" + std::string(ip) + "' is not an IP address");
+  // Who writes a v4-mapped address means a socket of IPv6.
+  return ip.find(':') == std::string_view::npos ? from_ip(*bytes, port) : v6_address(*bytes, port);
+}
+
+Address Address::from_ip(const IpBytes& ip, uint16_t port) {
+  if (!is_v4(ip)) return v6_address(ip, port);
   sockaddr_in v4{};
-  sockaddr_in6 v6{};
-  if (inet_pton(AF_INET, text.data(), &v4.sin_addr) == 1) {
-    v4.sin_family = AF_INET;
-    v4.sin_port = htons(port);
-    return from_sockaddr(reinterpret_cast<const sockaddr*>(&v4), sizeof(v4));
-  }
-  if (inet_pton(AF_INET6, text.data(), &v6.sin6_addr) == 1) {
-    v6.sin6_family = AF_INET6;
-    v6.sin6_port = htons(port);
-    return from_sockaddr(reinterpret_cast<const sockaddr*>(&v6), sizeof(v6));
-  }
-  return fail_with("'" + std::string(ip) + "' is not an IP address");
+  v4.sin_family = AF_INET;
+  v4.sin_port = htons(port);
+  std::memcpy(&v4.sin_addr, ip.data() + kV4PrefixBits / 8, sizeof(v4.sin_addr));
+  return from_sockaddr(reinterpret_cast<const sockaddr*>(&v4), sizeof(v4));
 }
 
 Address Address::from_sockaddr(const sockaddr* address, socklen_t length) {
@@ -102,16 +107,15 @@ void Address::set_port(uint16_t port) {
               sizeof(network_order));
 }
 
-std::array<uint8_t, 16> Address::ip() const {
-  std::array<uint8_t, 16> bytes{};
+IpBytes Address::ip() const {
   if (family() == AF_INET) {
     const auto v4 = read_as<sockaddr_in>(data());
-    bytes[10] = 0xff;
-    bytes[11] = 0xff;
-    std::memcpy(bytes.data() + 12, &v4.sin_addr, 4);
-  } else if (family() == AF_INET6) {
+    return make_v4(std::span<const char, 4>(reinterpret_cast<const char*>(&v4.sin_addr), 4));
+  }
+  IpBytes bytes{};
+  if (family() == AF_INET6) {
     const auto v6 = read_as<sockaddr_in6>(data());
-    std::memcpy(bytes.data(), &v6.sin6_addr, 16);
+    std::memcpy(bytes.data(), &v6.sin6_addr, bytes.size());
   }
   return bytes;
 }

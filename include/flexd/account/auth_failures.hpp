@@ -13,16 +13,14 @@
 // get a 429 early; a right key is never refused by this table.
 #pragma once
 
-#include <array>
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
 #include <vector>
 
-namespace flexd::account {
+#include "flexd/base/ip.hpp"
 
-// IpBytes is an address in IPv6 form, IPv4 as v4-mapped: what io::Address::ip gives.
-using IpBytes = std::array<uint8_t, 16>;
+namespace flexd::account {
 
 class AuthFailures {
  public:

@@ -41,4 +41,16 @@ TEST_CASE("address: ip bytes, ports, sockaddr") {
   CHECK(Address::from_sockaddr(v4.data(), v4.size()) == v4);
   CHECK(Address().family() == AF_UNSPEC);
   CHECK_FALSE(Address::from_ip(std::string(200, '1'), 1).has_value());
+  CHECK_FALSE(Address::from_ip(std::string_view("10.1.2.3\0x", 10), 1).has_value());
+}
+
+TEST_CASE("address: from the bytes of an address") {
+  for (const char* text : {"10.1.2.3:9", "[2001:db8::1]:65535", "0.0.0.0:0", "[::]:1"}) {
+    const auto address = *Address::parse(text);
+    CHECK(Address::from_ip(address.ip(), address.port()) == address);
+  }
+  const auto mapped = *Address::from_ip("::ffff:10.1.2.3", 9);
+  CHECK(mapped.family() == AF_INET6);
+  CHECK(mapped.ip() == Address::from_ip("10.1.2.3", 9)->ip());
+  CHECK(Address::from_ip(mapped.ip(), 9).to_string() == "10.1.2.3:9");
 }
