@@ -44,6 +44,13 @@ std::optional<KeyKind> key_kind(std::string_view text) {
   return right ? std::optional(kind) : std::nullopt;
 }
 
+std::string shown_part(std::string_view key) {
+  constexpr size_t kShownDigits = 4;
+  const std::optional<KeyKind> kind = key_kind(key);
+  FLEXD_ASSERT(kind);
+  return std::string(key.substr(0, prefix_of(*kind).size() + kShownDigits));
+}
+
 crypto::Secret generate_key(KeyKind kind) {
   std::array<uint8_t, kKeyRandomDigits / 2> random;
   crypto::random_bytes(random);

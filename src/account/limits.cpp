@@ -5,6 +5,48 @@
 #include "flexd/base/assert.hpp"
 
 namespace flexd::account {
+namespace {
+
+// A WindowCell's word: the second its window began (32 bits), then the count. 0 is a window that is
+// long over.
+constexpr unsigned kWindowCountBits = 32;
+
+// is_under_way: `now_s` is in the window that began at `start_s`, or behind it by less than one.
+bool is_under_way(uint64_t start_s, uint64_t now_s) {
+  const uint64_t apart = now_s > start_s ? now_s - start_s : start_s - now_s;
+  return apart < WindowCell::kWindowSeconds;
+}
+
+// A MonthCell's word: the month (12 bits), then the sum. A sum of 0 says nothing of any month.
+constexpr unsigned kSumBits = 52;
+constexpr uint64_t kMonthMask = 0xFFF;
+static_assert(MonthCell::kSumMax == (uint64_t{1} << kSumBits) - 1);
+
+uint64_t sum_in(uint64_t cell) {
+  return cell & MonthCell::kSumMax;
+}
+uint64_t make_month_cell(uint64_t month, uint64_t sum) {
+  return (month & kMonthMask) << kSumBits | std::min(sum, MonthCell::kSumMax);
+}
+// months_ahead is how far the cell's month is ahead of `month`, from -2048 to 2047.
+int months_ahead(uint64_t cell, int32_t month) {
+  const uint64_t apart = ((cell >> kSumBits) - static_cast<uint64_t>(month)) & kMonthMask;
+  return apart > kMonthMask / 2 ? static_cast<int>(apart) - static_cast<int>(kMonthMask) - 1
+                                : static_cast<int>(apart);
+}
+// for_month is the cell as it stands for `month`: as it is if that is what it counts, else empty.
+uint64_t for_month(uint64_t cell, int32_t month) {
+  const int ahead = months_ahead(cell, month);
+  if (sum_in(cell) != 0 && (ahead == 0 || ahead == 1)) return cell;
+  return make_month_cell(static_cast<uint64_t>(month), 0);
+}
+uint64_t with_added(uint64_t cell, uint64_t amount) {
+  const uint64_t sum = sum_in(cell);
+  const uint64_t room = MonthCell::kSumMax - sum;
+  return make_month_cell(cell >> kSumBits, sum + std::min(amount, room));
+}
+
+}  // namespace
 
 bool RaceSlots::try_acquire(uint32_t limit) {
   uint32_t taken = in_use_.load(std::memory_order_relaxed);
@@ -34,12 +76,86 @@ bool RateCell::admit(uint64_t now_ns, Rate rate) {
   }
 }
 
-OrganizationCells& LimitArena::organization(std::string_view id) {
-  auto place = organizations_.find(id);
-  if (place == organizations_.end()) {
-    place = organizations_.emplace(std::string(id), std::make_unique<OrganizationCells>()).first;
+Window WindowCell::admit(uint64_t unix_s, uint32_t limit) {
+  FLEXD_ASSERT(limit > 0);
+  uint64_t cell = cell_.load(std::memory_order_relaxed);
+  for (;;) {
+    uint64_t start_s = cell >> kWindowCountBits;
+    auto count = static_cast<uint32_t>(cell);
+    if (!is_under_way(start_s, unix_s)) {
+      start_s = unix_s & UINT32_MAX;
+      count = 0;
+    }
+    const uint64_t resets_at_s = start_s + kWindowSeconds;
+    if (count >= limit) return {false, 0, resets_at_s};
+    ++count;
+    const uint64_t next = start_s << kWindowCountBits | count;
+    if (cell_.compare_exchange_weak(cell, next, std::memory_order_relaxed)) {
+      return {true, limit - count, resets_at_s};
+    }
   }
-  return *place->second;
+}
+
+uint64_t MonthCell::get(int32_t month) const {
+  return sum_in(for_month(cell_.load(std::memory_order_relaxed), month));
+}
+
+void MonthCell::add(int32_t month, uint64_t amount) {
+  if (amount == 0) return;
+  uint64_t cell = cell_.load(std::memory_order_relaxed);
+  while (!cell_.compare_exchange_weak(cell, with_added(for_month(cell, month), amount),
+                                      std::memory_order_relaxed)) {
+  }
+}
+
+bool MonthCell::try_add(int32_t month, uint64_t amount, uint64_t limit) {
+  limit = std::min(limit, kSumMax);
+  uint64_t cell = cell_.load(std::memory_order_relaxed);
+  for (;;) {
+    const uint64_t now = for_month(cell, month);
+    if (sum_in(now) >= limit) return false;
+    if (cell_.compare_exchange_weak(cell, with_added(now, amount), std::memory_order_relaxed)) {
+      return true;
+    }
+  }
+}
+
+void MonthCell::raise(int32_t month, uint64_t sum) {
+  if (sum == 0) return;
+  uint64_t cell = cell_.load(std::memory_order_relaxed);
+  for (;;) {
+    const int ahead = months_ahead(cell, month);
+    const uint64_t has = sum_in(cell);
+    if (has != 0 && (ahead > 0 || (ahead == 0 && has >= sum))) return;
+    const uint64_t next = make_month_cell(static_cast<uint64_t>(month), sum);
+    if (cell_.compare_exchange_weak(cell, next, std::memory_order_relaxed)) return;
+  }
+}
+
+void SpentCell::add(uint64_t nanos) {
+  if (nanos == 0) return;
+  uint64_t spent = nanos_.load(std::memory_order_relaxed);
+  while (!nanos_.compare_exchange_weak(spent, spent + std::min(nanos, UINT64_MAX - spent),
+                                       std::memory_order_relaxed)) {
+  }
+}
+
+void SpentCell::raise(uint64_t nanos) {
+  uint64_t spent = nanos_.load(std::memory_order_relaxed);
+  while (spent < nanos && !nanos_.compare_exchange_weak(spent, nanos, std::memory_order_relaxed)) {
+  }
+}
+
+OrganizationCells& LimitArena::organization(store::Number number) {
+  std::unique_ptr<OrganizationCells>& place = organizations_[number];
+  if (!place) place = std::make_unique<OrganizationCells>();
+  return *place;
+}
+
+KeyCells& LimitArena::key(store::Number number) {
+  std::unique_ptr<KeyCells>& place = keys_[number];
+  if (!place) place = std::make_unique<KeyCells>();
+  return *place;
 }
 
 }  // namespace flexd::account

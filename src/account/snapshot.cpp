@@ -1,5 +1,6 @@
 #include "flexd/account/snapshot.hpp"
 
+#include <algorithm>
 #include <bit>
 #include <cstring>
 #include <string>
@@ -33,20 +34,29 @@ void make_authorizations(Organization& organization) {
   }
 }
 
+bool has_limits(const KeyRecord& key) {
+  return key.requests_per_minute != 0 || key.budget_requests || key.budget_nanos;
+}
+
 }  // namespace
 
-Snapshot::Snapshot(std::vector<Organization> organizations, std::vector<KeyRecord> keys)
+Snapshot::Snapshot(std::vector<Organization> organizations, std::vector<KeyRecord> keys,
+                   std::vector<ModelState> models)
     : organizations_(std::move(organizations)),
       keys_(std::move(keys)),
-      slots_(std::bit_ceil(2 * keys_.size() + 1)) {
+      slots_(std::bit_ceil(2 * keys_.size() + 1)),
+      models_(std::move(models)) {
+  std::ranges::sort(models_, {}, &ModelState::name);
   for (Organization& organization : organizations_) {
     FLEXD_ASSERT(organization.cells);
     make_authorizations(organization);
   }
   const size_t mask = slots_.size() - 1;
   for (size_t i = 0; i < keys_.size(); ++i) {
-    FLEXD_ASSERT(keys_[i].organization < organizations_.size());
-    const uint64_t hash = hash_of(keys_[i].digest);
+    const KeyRecord& key = keys_[i];
+    FLEXD_ASSERT(key.organization < organizations_.size());
+    FLEXD_ASSERT(key.cells || !has_limits(key));
+    const uint64_t hash = hash_of(key.digest);
     size_t at = hash & mask;
     while (slots_[at].index != 0) at = (at + 1) & mask;
     slots_[at] = {hash, static_cast<uint32_t>(i + 1)};
@@ -66,10 +76,16 @@ const KeyRecord* Snapshot::lookup(const crypto::Sha256Digest& digest) const {
   return nullptr;
 }
 
+const ModelState* Snapshot::model(std::string_view name) const {
+  const auto place = std::ranges::lower_bound(models_, name, {}, &ModelState::name);
+  return place != models_.end() && place->name == name ? &*place : nullptr;
+}
+
 SnapshotPointer make_dev_snapshot(const DevSettings& settings, LimitArena& arena) {
   FLEXD_ASSERT(key_kind(settings.key) == KeyKind::inference);
   std::vector<Organization> organizations(1);
   Organization& organization = organizations.front();
+  organization.number = kDevNumber;
   organization.id = "dev";
   organization.name = "dev";
   organization.requests = settings.requests;
@@ -80,9 +96,10 @@ SnapshotPointer make_dev_snapshot(const DevSettings& settings, LimitArena& arena
       crypto::Secret(settings.gemini_key);
   organization.provider_keys[static_cast<size_t>(errors::Provider::anthropic)] =
       crypto::Secret(settings.anthropic_key);
-  organization.cells = &arena.organization(organization.id);
+  organization.cells = &arena.organization(kDevNumber);
 
   std::vector<KeyRecord> keys(1);
+  keys.front().number = kDevNumber;
   keys.front().digest = key_digest(settings.key);
   keys.front().id = "dev";
   keys.front().name = "dev";

@@ -463,7 +463,7 @@ void World::finish(bool answers_are_http) {
   const bool quiet = world_.run_until_true([this] { return worker_->is_quiet(); }, 60 * kSecond);
   require(quiet, "the gateway is not quiet");
   check_log();
-  require(arena_.organization("dev").race_slots.in_use() == 0, "a race slot is left");
+  require(arena_.organization(account::kDevNumber).race_slots.in_use() == 0, "a race slot is left");
   provider_->stop();
   world_.run_for(40 * kSecond);
   require(provider_->is_idle(), "a connection to the provider is left");

@@ -285,7 +285,7 @@ std::string Sim::line_of(std::string_view request_id) {
 }
 
 uint32_t Sim::race_slots_in_use() {
-  return arena_.organization("dev").race_slots.in_use();
+  return arena_.organization(account::kDevNumber).race_slots.in_use();
 }
 
 }  // namespace flexd::sim_test

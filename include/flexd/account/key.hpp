@@ -13,6 +13,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <optional>
+#include <string>
 #include <string_view>
 
 #include "flexd/crypto/secret.hpp"
@@ -41,6 +42,10 @@ std::optional<KeyKind> key_kind(std::string_view text);
 inline crypto::Sha256Digest key_digest(std::string_view key) {
   return crypto::sha256(key);
 }
+
+// shown_part is what may be shown of a well-formed key, to tell it from others: its prefix and the
+// first four digits.
+std::string shown_part(std::string_view key);
 
 // generate_key draws a new key. It allocates: for start-up and administration.
 crypto::Secret generate_key(KeyKind kind);

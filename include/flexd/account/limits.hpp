@@ -1,4 +1,4 @@
-// limits.hpp: the few words that workers share to hold an organization to its limits.
+// limits.hpp: the few words that workers share to hold organizations and keys to their limits.
 //
 // Each limit is one atomic, changed without locks. The cells live apart from snapshots, in a
 // LimitArena, so that a reload of keys resets no limit; the limits' sizes stand in the snapshot.
@@ -6,10 +6,10 @@
 
 #include <atomic>
 #include <cstdint>
-#include <map>
 #include <memory>
-#include <string>
-#include <string_view>
+#include <unordered_map>
+
+#include "flexd/store/types.hpp"
 
 namespace flexd::account {
 
@@ -43,25 +43,95 @@ class RateCell {
   std::atomic<uint64_t> due_ns_{0};
 };
 
+// Window is what a WindowCell says of a request: whether it is within the limit, how many more are,
+// and when the count begins anew (Unix seconds; 0 without a limit).
+struct Window {
+  bool admitted = true;
+  uint32_t remaining = 0;
+  uint64_t resets_at_s = 0;
+};
+
+// WindowCell counts requests in windows of one minute, each of which begins with the first request
+// after the last one's end: one word, the second it began and the count. A worker whose clock is
+// behind by less than a window counts into the window under way; behind by more, the clock was set
+// back, and a window begins.
+class WindowCell {
+ public:
+  static constexpr uint64_t kWindowSeconds = 60;
+
+  // admit counts one request at `unix_s` against `limit`, which is above 0. Those over the limit do
+  // not count.
+  Window admit(uint64_t unix_s, uint32_t limit);
+
+ private:
+  std::atomic<uint64_t> cell_{0};
+};
+
+// MonthCell adds up in calendar months (store::month_of): one word, the month (12 bits, which turn
+// round after 341 years) and the sum (52 bits, at which it stays). A month begins at 0 with the
+// first thing said of it. The month before the one that is counted is a worker's clock a moment
+// behind, and is taken for the one that is counted; any other month begins anew.
+class MonthCell {
+ public:
+  // kSumMax is the largest sum: in nano-dollars, 4.5 million dollars in a month.
+  static constexpr uint64_t kSumMax = (uint64_t{1} << 52U) - 1;
+
+  // get is the sum of `month`; 0 if another month is counted.
+  uint64_t get(int32_t month) const;
+  void add(int32_t month, uint64_t amount);
+  // try_add adds `amount` unless the sum is `limit` or more already. A limit above kSumMax holds as
+  // kSumMax.
+  [[nodiscard]] bool try_add(int32_t month, uint64_t amount, uint64_t limit);
+  // raise makes the sum of `month` at least `sum`: what a store knows, and other gateways wrote. It
+  // says nothing of a later month.
+  void raise(int32_t month, uint64_t sum);
+
+ private:
+  std::atomic<uint64_t> cell_{0};
+};
+
+// SpentCell is what was drawn from prepaid credit, in nano-dollars; it only grows, and stays at the
+// largest number.
+class SpentCell {
+ public:
+  uint64_t get() const { return nanos_.load(std::memory_order_relaxed); }
+  void add(uint64_t nanos);
+  // raise makes it at least `nanos`.
+  void raise(uint64_t nanos);
+
+ private:
+  std::atomic<uint64_t> nanos_{0};
+};
+
 // OrganizationCells are the shared words of one organization, on a cache line of their own.
 struct alignas(64) OrganizationCells {
   RaceSlots race_slots;
   RateCell requests;
+  SpentCell spent;
 };
 
-// LimitArena owns the cells by organization id for the life of the process. For one thread
-// (control); the cells it gives out are for all.
+// KeyCells are the shared words of one key with a ceiling or a budget.
+struct alignas(64) KeyCells {
+  WindowCell ceiling;
+  MonthCell requests;
+  MonthCell nanos;
+};
+
+// LimitArena owns the cells by number (store/types.hpp) for the life of the process. For the one
+// thread that builds snapshots; the cells it gives out are for all, and never move.
 class LimitArena {
  public:
   LimitArena() = default;
   LimitArena(const LimitArena&) = delete;
   LimitArena& operator=(const LimitArena&) = delete;
 
-  // organization is the cells of `id`, made at the first call. They never move.
-  OrganizationCells& organization(std::string_view id);
+  // organization and key are the cells of `number`, made at the first call.
+  OrganizationCells& organization(store::Number number);
+  KeyCells& key(store::Number number);
 
  private:
-  std::map<std::string, std::unique_ptr<OrganizationCells>, std::less<>> organizations_;
+  std::unordered_map<store::Number, std::unique_ptr<OrganizationCells>> organizations_;
+  std::unordered_map<store::Number, std::unique_ptr<KeyCells>> keys_;
 };
 
 }  // namespace flexd::account

@@ -86,13 +86,38 @@ inline constexpr std::array<std::string_view, 6> kAuthFailures = {
 enum class Limit : uint8_t {
   failed_authentications,  // 429 instead of 401
   organization,            // 429
-  key,                     // 429
+  key,                     // 429: its requests per minute
+  budget,                  // 402: its month
+  credit,                  // 402: prepaid
+  billing,                 // 402: durations are paused
   race_slots,              // standard at once
   memory,                  // 503
   clients,                 // connection refused
 };
-inline constexpr std::array<std::string_view, 6> kLimits = {
-    "failed_authentications", "organization", "key", "race_slots", "memory", "clients"};
+inline constexpr std::array<std::string_view, 9> kLimits = {"failed_authentications",
+                                                            "organization",
+                                                            "key",
+                                                            "budget",
+                                                            "credit",
+                                                            "billing",
+                                                            "race_slots",
+                                                            "memory",
+                                                            "clients"};
+
+// ProxyRefusal is why a connection was closed instead of taking its PROXY header.
+enum class ProxyRefusal : uint8_t {
+  malformed,  // no header, a broken one, or half of one
+  timeout,    // not whole in time
+  untrusted,  // the peer is no trusted proxy
+};
+inline constexpr std::array<std::string_view, 3> kProxyRefusals = {"malformed", "timeout",
+                                                                   "untrusted"};
+
+// TokenKind is what tokens of answers are; cached and cache_write are of the input, reasoning of
+// the output.
+enum class TokenKind : uint8_t { input, cached, cache_write, output, reasoning };
+inline constexpr std::array<std::string_view, 5> kTokenKinds = {"input", "cached", "cache_write",
+                                                                "output", "reasoning"};
 
 // Counter names a family that only grows.
 enum class Counter : uint8_t {
@@ -105,8 +130,15 @@ enum class Counter : uint8_t {
   keepalive_comments,
   auth_failures,
   limited,
+  snapshots,
+  store_errors,
+  tokens,
+  list_cost_nanodollars,
+  saved_nanodollars,
+  usage_requests_lost,
   accepted_connections,
   accept_errors,
+  proxy_headers_refused,
   origin_connects,
   origin_tls_resumed,
   origin_goaways,
@@ -133,6 +165,7 @@ enum class Gauge : uint8_t {
   block_bytes_budget,
   block_system_takes,
   timers_set,
+  store_failing,
 };
 // Histogram names a distribution of times.
 enum class Histogram : uint8_t {
@@ -158,7 +191,7 @@ struct Family {
 };
 
 inline constexpr size_t kCounterCount = static_cast<size_t>(Counter::log_lines_dropped) + 1;
-inline constexpr size_t kGaugeCount = static_cast<size_t>(Gauge::timers_set) + 1;
+inline constexpr size_t kGaugeCount = static_cast<size_t>(Gauge::store_failing) + 1;
 inline constexpr size_t kHistogramCount = static_cast<size_t>(Histogram::turn_duration) + 1;
 
 inline constexpr std::array<Family, kCounterCount> kCounters = {{
@@ -185,8 +218,17 @@ inline constexpr std::array<Family, kCounterCount> kCounters = {{
     {"limited_total",
      "Requests and connections that met a limit, by limit.",
      {{{"limit", kLimits}}}},
+    {"snapshots_total", "Snapshots of the store made, the first included."},
+    {"store_errors_total", "Failures to read or write the store."},
+    {"tokens_total", "Tokens that providers reported, by kind.", {{{"kind", kTokenKinds}}}},
+    {"list_cost_nanodollars_total", "List cost of answers, at the tiers that served them."},
+    {"saved_nanodollars_total", "What the same answers would have cost more on standard."},
+    {"usage_requests_lost_total", "Requests whose usage could not be stored."},
     {"accepted_connections_total", "Client connections accepted."},
     {"accept_errors_total", "Failures to accept a client connection."},
+    {"proxy_headers_refused_total",
+     "Client connections closed for want of a good PROXY header, by cause.",
+     {{{"cause", kProxyRefusals}}}},
     {"origin_connects_total",
      "Connections to providers tried, by provider and result.",
      {{{"provider", kProviders}, {"result", kConnectResults}}}},
@@ -221,6 +263,7 @@ inline constexpr std::array<Family, kGaugeCount> kGauges = {{
     {"block_bytes_budget", "Bytes the block pools may lend out."},
     {"block_system_takes", "Blocks fetched from the system; constant once warm."},
     {"timers_set", "Timers waiting."},
+    {"store_failing", "1 while the store cannot be read; the last snapshot is served."},
 }};
 
 inline constexpr std::array<Family, kHistogramCount> kHistograms = {{

@@ -35,7 +35,7 @@ struct World {
       return;
     }
     std::vector<Organization> organizations(1);
-    organizations[0].cells = &arena.organization("o");
+    organizations[0].cells = &arena.organization(1);
     snapshot = std::make_shared<const Snapshot>(std::move(organizations), std::move(keys));
   }
 
@@ -119,6 +119,58 @@ TEST_CASE("management, expired and deactivated keys are told apart, in this orde
   }
 }
 
+TEST_CASE("a key is good to the second before it expires, and none of these count as failures") {
+  const crypto::Secret secret = generate_key(KeyKind::inference);
+  std::vector<KeyRecord> keys = {record_of(secret)};
+  keys[0].expires_at_s = kNowS + 1;
+  World world(std::move(keys));
+  Caller caller;
+  const std::string header = bearer(secret);
+  caller.credentials.authorization = header;
+  const auto at = [&](uint64_t unix_s) {
+    return authenticate(caller, *world.snapshot, world.failures, {1'000'000'000, unix_s},
+                        world.metrics.get());
+  };
+  CHECK(at(kNowS).has_value());
+  for (int i = 0; i < 10; ++i) CHECK(at(kNowS + 1).error().code == Code::expired_api_key);
+  CHECK(at(UINT64_MAX).error().code == Code::expired_api_key);
+  CHECK(world.metrics->value(metrics::Counter::auth_failures,
+                             metrics::at(metrics::AuthFailure::expired)) == 11);
+  CHECK(world.with("Bearer nonsense").error().code == Code::invalid_api_key);
+}
+
+TEST_CASE("a revoked key is one that nobody holds, but not for who has the snapshot before") {
+  World world;
+  const crypto::Secret secret = generate_key(KeyKind::inference);
+  store::Contents contents;
+  contents.organizations.resize(1);
+  contents.organizations[0].number = 1;
+  contents.keys.resize(1);
+  contents.keys[0].number = 1;
+  contents.keys[0].organization = 1;
+  contents.keys[0].digest = key_digest(secret.reveal());
+  contents.keys[0].deactivated = true;
+  SnapshotBuilder builder(world.arena, {}, "/nonexistent");
+  world.snapshot = builder.build(contents);
+  CHECK(world.with(bearer(secret)).error().code == Code::key_deactivated);
+  contents.keys[0].deactivated = false;
+  world.snapshot = builder.build(contents);
+  const SnapshotPointer before = world.snapshot;
+  const auto key = world.with(bearer(secret));
+  REQUIRE(key.has_value());
+
+  contents.keys[0].revoked_at_s = 1;
+  world.snapshot = builder.build(contents);
+  const errors::Error error = world.with(bearer(secret)).error();
+  CHECK(error.code == Code::invalid_api_key);
+  CHECK(error.variant == Variant::none);
+  CHECK((*key)->number == 1);
+  CHECK(before->lookup(key_digest(secret.reveal())) == *key);
+  // It counts as a failure like any other: the third is over the limit of two.
+  CHECK(world.with(bearer(secret)).error().code == Code::invalid_api_key);
+  CHECK(world.with(bearer(secret)).error().code == Code::rate_limit_exceeded);
+}
+
 TEST_CASE("an organization is held to its rate") {
   World world;
   const auto key = world.with(bearer(world.key));
@@ -137,7 +189,7 @@ TEST_CASE("each of 100,000 keys is found, and none that is not there") {
   LimitArena arena;
   std::vector<Organization> organizations(10);
   for (size_t i = 0; i < organizations.size(); ++i) {
-    organizations[i].cells = &arena.organization(std::to_string(i));
+    organizations[i].cells = &arena.organization(static_cast<store::Number>(i + 1));
   }
   std::vector<KeyRecord> keys(kCount);
   for (uint32_t i = 0; i < kCount; ++i) {
@@ -161,7 +213,7 @@ TEST_CASE("each of 100,000 keys is found, and none that is not there") {
 TEST_CASE("keys whose digests begin alike are told apart by the rest") {
   LimitArena arena;
   std::vector<Organization> organizations(1);
-  organizations[0].cells = &arena.organization("o");
+  organizations[0].cells = &arena.organization(1);
   std::vector<KeyRecord> keys(50);
   for (size_t i = 0; i < keys.size(); ++i) keys[i].digest[31] = static_cast<uint8_t>(i);
   const Snapshot snapshot(std::move(organizations), std::move(keys));

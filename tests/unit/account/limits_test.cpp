@@ -116,16 +116,6 @@ TEST_CASE("four threads admit no more than the limit") {
   CHECK(admitted == 1000);
 }
 
-TEST_CASE("cells of an organization stay where they are") {
-  LimitArena arena;
-  OrganizationCells& one = arena.organization("one");
-  CHECK(one.race_slots.try_acquire(1));
-  for (int i = 0; i < 1000; ++i) arena.organization(std::to_string(i));
-  CHECK(&arena.organization("one") == &one);
-  CHECK_FALSE(arena.organization("one").race_slots.try_acquire(1));
-  CHECK(&arena.organization("two") != &one);
-}
-
 TEST_CASE("failures of an address count to the limit in a minute") {
   AuthFailures failures(3, 42);
   const IpBytes ip = v4(0x7F000001);
@@ -185,6 +175,36 @@ TEST_CASE("a million addresses stay in bounded memory and a steady offender is s
   CHECK(failures.memory_bytes() == AuthFailures::kSets * AuthFailures::kWays * 8);
   CHECK(early == 0);  // one failure each: nobody is over
   CHECK(offender_over > 5'000);
+}
+
+TEST_CASE("a million IPv6 networks are as bounded, and a subscriber's addresses are one") {
+  AuthFailures failures(10, 999);
+  const size_t bytes = failures.memory_bytes();
+  IpBytes ip{0x20, 0x01, 0x0D, 0xB8};
+  uint64_t now_ns = 10 * kSecondNs;
+  int early = 0;
+  for (uint32_t i = 0; i < 1'000'000; ++i) {
+    now_ns += 10'000;
+    for (size_t byte = 0; byte < 4; ++byte) ip[4 + byte] = static_cast<uint8_t>(i >> (8 * byte));
+    if (failures.record_failure(ip, now_ns)) ++early;
+  }
+  CHECK(failures.memory_bytes() == bytes);
+  CHECK(early == 0);
+  // A subscriber walks through a million addresses of one /64: all count as one from the eleventh.
+  int over = 0;
+  for (uint32_t i = 0; i < 1'000'000; ++i) {
+    now_ns += 10'000;
+    for (size_t byte = 0; byte < 4; ++byte) ip[12 + byte] = static_cast<uint8_t>(i >> (8 * byte));
+    if (failures.record_failure(ip, now_ns)) ++over;
+  }
+  CHECK(over >= 1'000'000 - 10);
+  CHECK(failures.memory_bytes() == bytes);
+}
+
+TEST_CASE("an IPv4 address counts as one, also where a socket of IPv6 saw it") {
+  AuthFailures failures(1, 5);
+  CHECK_FALSE(failures.record_failure(*parse_ip("192.0.2.1"), 0));
+  CHECK(failures.record_failure(*parse_ip("::ffff:192.0.2.1"), 0));
 }
 
 TEST_CASE("four threads let no more failures through than the limit and one each") {
