@@ -10,6 +10,8 @@
 #include <emmintrin.h>
 #endif
 
+#define FLEXD_JSON_INLINE __attribute__((always_inline)) inline
+
 namespace flexd::json {
 namespace {
 
@@ -20,7 +22,7 @@ bool is_space(char c) {
 }
 
 // skip_space asks but one question where there is none, as nearly everywhere.
-inline const char* skip_space(const char* at, const char* end) {
+FLEXD_JSON_INLINE const char* skip_space(const char* at, const char* end) {
   if (at != end && static_cast<uint8_t>(*at) > ' ') return at;
   while (at != end && is_space(*at)) ++at;
   return at;
@@ -36,8 +38,23 @@ inline uint32_t quote_or_escape_mask(const char* at) {
 }
 #endif
 
-const char* skip_long_string(const char* at, const char* end) {
+// known_end is what the outline knows of a value's end, if there is one.
+inline const char* known_end(const char* at, const char* end, const Outline* outline) {
+  if (outline == nullptr) return nullptr;
+  const char* const known = outline->end_of(at);
+  return known == nullptr || known > end ? nullptr : known;
+}
+
+const char* skip_long_string(const char* at, const char* end, const Outline* outline) {
+#if defined(__SSE2__)
+  if (end - at > 32 && quote_or_escape_mask(at + 1) == 0) {
+    const uint32_t mask = quote_or_escape_mask(at + 17);
+    if (mask != 0 && at[17 + __builtin_ctz(mask)] == '"') return at + 18 + __builtin_ctz(mask);
+  }
+#endif
+  if (const char* const known = known_end(at, end, outline); known != nullptr) return known;
   const auto plain_run = best_kernels().plain_run;
+  ++at;
   for (;;) {
     at = plain_run(at, end).stop;
     if (at == end) return nullptr;
@@ -48,23 +65,23 @@ const char* skip_long_string(const char* at, const char* end) {
   }
 }
 
-// skip_string takes the byte after an opening quote and gives the one after the closing quote, or
-// nullptr. Most strings are names and words of a few bytes, for which a call would cost more than
-// the search.
-inline const char* skip_string(const char* at, const char* end) {
+// skip_string takes an opening quote and gives the byte after the closing one, or nullptr. Most
+// strings are names and words of a few bytes, for which a call would cost more than the search.
+FLEXD_JSON_INLINE const char* skip_string(const char* at, const char* end, const Outline* outline) {
 #if defined(__SSE2__)
-  if (end - at >= 16) {
-    const uint32_t mask = quote_or_escape_mask(at);
-    if (mask != 0 && at[__builtin_ctz(mask)] == '"') return at + __builtin_ctz(mask) + 1;
+  if (end - at > 16) {
+    const uint32_t mask = quote_or_escape_mask(at + 1);
+    if (mask != 0 && at[1 + __builtin_ctz(mask)] == '"') return at + 2 + __builtin_ctz(mask);
   }
 #endif
-  return skip_long_string(at, end);
+  return skip_long_string(at, end, outline);
 }
 
 // skip_container takes an opening bracket and gives the byte after its match, or nullptr. It counts
 // brackets and does not compare their kinds.
-inline const char* skip_container(const char* at, const char* end) {
+const char* skip_container(const char* at, const char* end, const Outline* outline) {
   if (end - at >= 2 && (at[1] == '}' || at[1] == ']')) return at + 2;
+  if (const char* const known = known_end(at, end, outline); known != nullptr) return known;
   return best_kernels().skip_container(at, end);
 }
 
@@ -77,18 +94,61 @@ constexpr std::array<bool, 256> kEndsWord = [] {
   return ends;
 }();
 
-// skip_value takes a value's first byte and gives the byte after the value, or nullptr.
-const char* skip_value(const char* at, const char* end) {
-  if (at == end) return nullptr;
-  if (*at == '"') return skip_string(at + 1, end);
-  if (*at == '{' || *at == '[') return skip_container(at, end);
-  const char* begin = at;
+const char* skip_word(const char* at, const char* end) {
+  const char* const begin = at;
   while (at != end && !kEndsWord[static_cast<uint8_t>(*at)]) ++at;
   return at == begin ? nullptr : at;
 }
 
+// skip_value takes a value's first byte and gives the byte after the value, or nullptr.
+FLEXD_JSON_INLINE const char* skip_value(const char* at, const char* end, const Outline* outline) {
+  if (at == end) return nullptr;
+  if (*at == '"') return skip_string(at, end, outline);
+  if (*at == '{' || *at == '[') return skip_container(at, end, outline);
+  return skip_word(at, end);
+}
+
 inline Value value_between(const char* begin, const char* end) {
   return {{begin, static_cast<size_t>(end - begin)}};
+}
+
+// Text is what a walk has before it.
+struct Text {
+  const char* at;
+  const char* end;
+  const Outline* outline;
+};
+
+// read_member reads the next member of an object and the comma before it, unless it is the first;
+// false if there is none, or it is not whole.
+FLEXD_JSON_INLINE bool read_member(Text& text, bool first, Member& member) {
+  const char* const end = text.end;
+  const char* name = text.at;
+  if (!first) {
+    if (name != end && *name != ',') name = skip_space(name, end);
+    if (name == end || *name != ',') return false;
+    ++name;
+  }
+  name = skip_space(name, end);
+  if (name == end || *name != '"') return false;
+  const char* const name_end = skip_string(name, end, text.outline);
+  if (name_end == nullptr) return false;
+  const char* colon = name_end;
+  if (colon != end && *colon != ':') colon = skip_space(colon, end);
+  if (colon == end || *colon != ':') return false;
+  const char* const value = skip_space(colon + 1, end);
+  text.at = skip_value(value, end, text.outline);
+  if (text.at == nullptr) return false;
+  member = {.name = value_between(name, name_end), .value = value_between(value, text.at)};
+  return true;
+}
+
+// text_in is the inside of a container that begins with `bracket`, up to its end and beyond; empty
+// for other values.
+FLEXD_JSON_INLINE Text text_in(Value container, char bracket, const Outline* outline) {
+  const std::string_view text = container.text;
+  if (!text.starts_with(bracket)) return {.at = nullptr, .end = nullptr, .outline = outline};
+  return {.at = text.data() + 1, .end = text.data() + text.size(), .outline = outline};
 }
 
 std::optional<uint32_t> hex4(std::string_view digits) {
@@ -189,27 +249,24 @@ Value Value::value_in(std::string_view document) {
   const char* begin = document.data();
   const char* end = begin + document.size();
   begin = skip_space(begin, end);
-  const char* stop = skip_value(begin, end);
+  const char* stop = skip_value(begin, end, nullptr);
   return stop == nullptr ? Value{} : value_between(begin, stop);
 }
 
 Value Value::operator[](std::string_view name) const {
-  Members members(*this);
-  while (members.next()) {
-    if (members.member().name.equals(name)) return members.member().value;
-  }
-  return {};
+  return member_of(*this, name, nullptr);
 }
 
-bool Value::equals(std::string_view word) const {
-  if (text.size() < 2 || text.front() != '"') return false;
+// unescapes_to is equals for strings that are longer than the word. Only escapes, which are longer
+// than what they mean, can still make the two equal.
+bool Value::unescapes_to(std::string_view word) const {
   std::string_view rest = contents();
-  if (rest.size() < word.size()) return false;
-  if (rest.size() == word.size()) return rest == word && word.find('\\') == word.npos;
-  // Only escapes, which are longer than what they mean, can still make the two equal.
   size_t same = 0;
-  while (same < word.size() && rest[same] == word[same] && rest[same] != '\\') ++same;
-  if (rest[same] != '\\') return false;
+  while (same < word.size() && same < rest.size() && rest[same] == word[same] &&
+         rest[same] != '\\') {
+    ++same;
+  }
+  if (same >= rest.size() || rest[same] != '\\') return false;
   rest.remove_prefix(same);
   word.remove_prefix(same);
   while (!rest.empty()) {
@@ -265,34 +322,22 @@ std::optional<std::string_view> decode(Value string, std::span<char> buffer) {
   return std::string_view(buffer.data(), size);
 }
 
-Members::Members(Value object) {
-  if (!object.is(Type::kObject)) return;
-  at_ = object.text.data() + 1;
-  end_ = object.text.data() + object.text.size();
+Members::Members(Value object, const Outline* outline) : outline_(outline) {
+  const Text inside = text_in(object, '{', outline);
+  at_ = inside.at;
+  end_ = inside.end;
 }
 
 bool Members::next() {
-  const char* name = skip_space(at_, end_);
+  Text text{.at = at_, .end = end_, .outline = outline_};
   at_ = end_;  // unless a whole member stands here, the walk is over
-  if (member_.value.exists()) {
-    if (name == end_ || *name != ',') return false;
-    name = skip_space(name + 1, end_);
-  }
-  if (name == end_ || *name != '"') return false;
-  const char* name_end = skip_string(name + 1, end_);
-  if (name_end == nullptr) return false;
-  const char* colon = skip_space(name_end, end_);
-  if (colon == end_ || *colon != ':') return false;
-  const char* value = skip_space(colon + 1, end_);
-  const char* value_end = skip_value(value, end_);
-  if (value_end == nullptr) return false;
-  member_ = {.name = value_between(name, name_end), .value = value_between(value, value_end)};
-  at_ = value_end;
+  if (!read_member(text, !member_.value.exists(), member_)) return false;
+  at_ = text.at;
   return true;
 }
 
-Elements::Elements(Value array) {
-  if (!array.is(Type::kArray)) return;
+Elements::Elements(Value array, const Outline* outline) : outline_(outline) {
+  if (!array.text.starts_with('[')) return;
   at_ = array.text.data() + 1;
   end_ = array.text.data() + array.text.size();
 }
@@ -304,11 +349,20 @@ bool Elements::next() {
     if (value == end_ || *value != ',') return false;
     value = skip_space(value + 1, end_);
   }
-  const char* value_end = skip_value(value, end_);
+  const char* value_end = skip_value(value, end_, outline_);
   if (value_end == nullptr) return false;
   element_ = value_between(value, value_end);
   at_ = value_end;
   return true;
+}
+
+Value member_of(Value object, std::string_view name, const Outline* outline) {
+  Text text = text_in(object, '{', outline);
+  Member member;
+  for (bool first = true; read_member(text, first, member); first = false) {
+    if (member.name.equals(name)) return member.value;
+  }
+  return {};
 }
 
 size_t field_named(Value name, const Names& names) {
@@ -320,12 +374,40 @@ size_t field_named(Value name, const Names& names) {
   return unescaped ? names.field_of(*unescaped) : names.size();
 }
 
-void members_of(Value object, const Names& names, std::span<Value> found) {
+FieldWalk::FieldWalk(Value object, const Names& names, std::span<Value> found,
+                     const Outline* outline)
+    : outline_(outline), names_(names), found_(found) {
   FLEXD_ASSERT(found.size() >= names.size());
   std::fill(found.begin(), found.end(), Value{});
-  for (const Member& member : Members(object)) {
-    const size_t field = field_named(member.name, names);
-    if (field < names.size() && !found[field].exists()) found[field] = member.value;
+  const Text inside = text_in(object, '{', outline);
+  at_ = inside.at;
+  end_ = inside.end;
+}
+
+bool FieldWalk::next() {
+  Text text{.at = at_, .end = end_, .outline = outline_};
+  Member member;
+  at_ = end_;
+  for (; read_member(text, first_, member); first_ = false) {
+    const std::string_view name = member.name.text;
+    field_ = names_.field_of({name.data() + 1, name.size() - 2});
+    if (field_ == names_.size()) field_ = field_named(member.name, names_);
+    const uint32_t bit = field_ < names_.size() ? uint32_t{1} << field_ : 0;
+    if ((bit & ~seen_) == 0) {
+      member_ = member;
+      first_ = false;
+      at_ = text.at;
+      return true;
+    }
+    seen_ |= bit;
+    found_[field_] = member.value;
+  }
+  return false;
+}
+
+void members_of(Value object, const Names& names, std::span<Value> found, const Outline* outline) {
+  FieldWalk walk(object, names, found, outline);
+  while (walk.next()) {
   }
 }
 

@@ -1,6 +1,7 @@
 #include "flexd/json/finder.hpp"
 
 #include <algorithm>
+#include <cstring>
 
 #include "flexd/json/cursor.hpp"
 
@@ -14,36 +15,39 @@ namespace flexd::json {
 namespace {
 
 #if defined(__SSE2__)
-// short_string_bytes is how many plain ASCII bytes stand before a closing quote, if there are at
-// most 15 of them, else 16. It may read 16 bytes. Most strings are names and words as short as
-// that, for which a call of a kernel would cost more than the search.
-inline size_t short_string_bytes(const char* at) {
+// plain_ascii_bytes is how many of 16 bytes stand before the first that is not plain ASCII or that
+// does not stand for itself in a string.
+FLEXD_JSON_INLINE size_t plain_ascii_bytes(const char* at) {
   const __m128i bytes = _mm_loadu_si128(reinterpret_cast<const __m128i*>(at));
   const __m128i quote = _mm_cmpeq_epi8(bytes, _mm_set1_epi8('"'));
   const __m128i slash = _mm_cmpeq_epi8(bytes, _mm_set1_epi8('\\'));
   // As signed numbers the bytes of longer UTF-8 sequences are below those of control characters.
   const __m128i other = _mm_cmplt_epi8(bytes, _mm_set1_epi8(0x20));
-  const auto quotes = static_cast<uint32_t>(_mm_movemask_epi8(quote));
-  const auto bad = static_cast<uint32_t>(_mm_movemask_epi8(_mm_or_si128(slash, other)));
-  const uint32_t first = quotes & (0U - quotes);
-  return first == 0 || (bad & (first - 1U)) != 0 ? 16 : static_cast<size_t>(__builtin_ctz(first));
+  const auto stops =
+      static_cast<uint32_t>(_mm_movemask_epi8(_mm_or_si128(_mm_or_si128(quote, slash), other)));
+  return static_cast<size_t>(__builtin_ctz(stops | 1U << 16U));
 }
 #endif
 
 }  // namespace
 
 // Parser walks one document. It keeps its own stack, so that depth costs no machine stack.
+//
+// Its functions take the place where their part of the text begins and give the place behind it, or
+// nullptr after a fault.
 class Parser {
  public:
   // `fields` may be nullptr if there are no names.
   Parser(std::string_view document, const Names& names, Fields* fields, const TextKernels& kernels)
       : begin_(document.data()),
-        at_(begin_),
         end_(begin_ + document.size()),
         names_(names),
         fields_(fields),
         kernels_(kernels) {
-    if (fields_ != nullptr) fields_->present_ = 0;
+    if (fields_ == nullptr) return;
+    fields_->present_ = 0;
+    fields_->member_count_ = 0;
+    fields_->outline_.start(begin_);
   }
 
   // run walks the document; false if it has a fault.
@@ -52,283 +56,298 @@ class Parser {
   Type top_type() const { return top_type_; }
 
  private:
-  enum class Next : uint8_t { kValue, kKey, kAfter };
+  // Bracket is one that is open: what is around it, and its place in the outline.
+  struct Bracket {
+    uint16_t place;
+    bool outer_in_object;
+  };
 
   uint32_t offset(const char* at) const { return static_cast<uint32_t>(at - begin_); }
-  bool fail_at(const char* at, Fault fault = Fault::kSyntax) {
+  const char* fault_at(const char* at, Fault fault = Fault::kSyntax) {
     error_ = {.fault = fault, .offset = offset(at), .field = 0};
-    return false;
+    return nullptr;
   }
   // skip_space asks but one question where there is none, as nearly everywhere.
-  void skip_space() {
-    if (at_ != end_ && static_cast<uint8_t>(*at_) > ' ') return;
-    while (at_ != end_ && (*at_ == ' ' || *at_ == '\n' || *at_ == '\r' || *at_ == '\t')) ++at_;
+  FLEXD_JSON_INLINE const char* skip_space(const char* at) const {
+    if (at != end_ && static_cast<uint8_t>(*at) > ' ') return at;
+    while (at != end_ && (*at == ' ' || *at == '\n' || *at == '\r' || *at == '\t')) ++at;
+    return at;
   }
-  bool at_digit() const { return at_ != end_ && *at_ >= '0' && *at_ <= '9'; }
 
-  // These stand in run as if they were written there: a call each would cost as much as they do.
-  FLEXD_JSON_INLINE bool value(Next& next);
-  FLEXD_JSON_INLINE bool open(bool object, Next& next);
-  FLEXD_JSON_INLINE void close();
-  FLEXD_JSON_INLINE bool key(Next& next);
-  FLEXD_JSON_INLINE bool after(Next& next);
-  FLEXD_JSON_INLINE bool string();
-  bool long_string();
-  bool escape();
-  bool number();
-  bool digits();
-  FLEXD_JSON_INLINE bool word(std::string_view letters);
-  bool note_key(const char* key_begin);
-  void note_value_end();
+  // These stand in their callers as if they were written there: a call each would cost as much as
+  // they do.
+  FLEXD_JSON_INLINE const char* key(const char* at);
+  FLEXD_JSON_INLINE const char* colon(const char* at);
+  FLEXD_JSON_INLINE const char* value(const char* at, bool& opened);
+  FLEXD_JSON_INLINE const char* open(const char* at, bool object, bool& opened);
+  FLEXD_JSON_INLINE const char* close(const char* at);
+  FLEXD_JSON_INLINE const char* string(const char* at);
+  template <size_t kSize>
+  FLEXD_JSON_INLINE const char* word(const char* at, const char (&letters)[kSize]);
+  const char* members(const char* at);
+  const char* inside(const char* at);
+  const char* long_string(const char* at);
+  const char* string_tail(const char* at);
+  const char* escape(const char* at);
+  const char* number(const char* at);
+  FLEXD_JSON_INLINE const char* digits(const char* at);
+  FLEXD_JSON_INLINE bool note_name(std::string_view quoted, Field*& field);
 
   const char* begin_;
-  const char* at_;
   const char* end_;
   const Names& names_;
   Fields* fields_;
   const TextKernels& kernels_;
   Error error_;
   Type top_type_ = Type::kNull;
-  Field* open_field_ = nullptr;    // the listed top-level member being read
-  Field* closed_field_ = nullptr;  // the one just read, which waits for its comma
-  uint32_t comma_before_ = kNoComma;
-  uint32_t member_count_ = 0;
   size_t depth_ = 0;
   bool in_object_ = false;
-  bool escaped_ = false;                         // the last string had an escape
-  std::array<bool, kDepthMax> outer_in_object_;  // for each open bracket: what was around it
+  bool escaped_ = false;  // a string since this was cleared had an escape
+  std::array<Bracket, kDepthMax> brackets_;
 };
 
-bool Parser::long_string() {
-  const char* text = at_;
+const char* Parser::string_tail(const char* at) {
+  const char* const text = at;
   bool high = false;
+  for (;;) {
+    const PlainRun run = kernels_.plain_run(at, end_);
+    high |= run.high;
+    at = run.stop;
+    if (at == end_) return fault_at(at);
+    if (*at == '"') break;
+    if (*at != '\\') return fault_at(at);
+    escaped_ = true;
+    at = escape(at + 1);
+    if (at == nullptr) return nullptr;
+  }
+  if (high && !kernels_.utf8_valid(text, at)) {
+    const std::string_view contents(text, static_cast<size_t>(at - text));
+    return fault_at(text + utf8_error_offset(contents), Fault::kUtf8);
+  }
+  return at + 1;
+}
+
+const char* Parser::long_string(const char* at) {
 #if defined(__SSE2__)
-  if (end_ - at_ < 16) {
+  if (end_ - at >= 32) {
+    const size_t bytes = plain_ascii_bytes(at + 16);
+    if (bytes < 16 && at[16 + bytes] == '"' && plain_ascii_bytes(at) == 16) return at + bytes + 17;
+  } else if (end_ - at < 16) {
     // The document ends soon: a word that is looked at by itself. Backslashes stand for its end.
     std::array<char, 16> rest;
     rest.fill('\\');
-    std::copy(at_, end_, rest.begin());
-    const size_t bytes = short_string_bytes(rest.data());
-    if (bytes < 16) {
-      at_ += bytes + 1;
-      return true;
-    }
+    std::copy(at, end_, rest.begin());
+    const size_t bytes = plain_ascii_bytes(rest.data());
+    if (bytes < 16 && rest[bytes] == '"') return at + bytes + 1;
   }
 #endif
-  for (;;) {
-    const PlainRun run = kernels_.plain_run(at_, end_);
-    high |= run.high;
-    at_ = run.stop;
-    if (at_ == end_) return fail_at(at_);
-    if (*at_ == '"') break;
-    if (*at_ != '\\') return fail_at(at_);
-    escaped_ = true;
-    if (!escape()) return false;
-  }
-  if (high && !kernels_.utf8_valid(text, at_)) {
-    const std::string_view contents(text, static_cast<size_t>(at_ - text));
-    return fail_at(text + utf8_error_offset(contents), Fault::kUtf8);
-  }
-  ++at_;
-  return true;
+  const char* const end = string_tail(at);
+  if (end != nullptr && fields_ != nullptr)
+    fields_->outline_.add_string(offset(at - 1), offset(end));
+  return end;
 }
 
-bool Parser::string() {
-  escaped_ = false;
-  ++at_;
+// string takes the byte after the opening quote. Most strings are names and words of a few bytes,
+// for which a call would cost more than the search.
+const char* Parser::string(const char* at) {
 #if defined(__SSE2__)
-  if (end_ - at_ >= 16) {
-    const size_t bytes = short_string_bytes(at_);
-    if (bytes < 16) {
-      at_ += bytes + 1;
-      return true;
-    }
+  if (end_ - at >= 16) {
+    const size_t bytes = plain_ascii_bytes(at);
+    if (bytes < 16 && at[bytes] == '"') return at + bytes + 1;
   }
 #endif
-  return long_string();
+  return long_string(at);
 }
 
-bool Parser::word(std::string_view letters) {
-  if (std::string_view(at_, static_cast<size_t>(end_ - at_)).starts_with(letters)) {
-    at_ += letters.size();
-    return true;
+template <size_t kSize>
+const char* Parser::word(const char* at, const char (&letters)[kSize]) {
+  constexpr size_t kLetters = kSize - 1;
+  if (static_cast<size_t>(end_ - at) >= kLetters && std::memcmp(at, letters, kLetters) == 0) {
+    return at + kLetters;
   }
-  for (const char letter : letters) {
-    if (at_ == end_ || *at_ != letter) break;
-    ++at_;
+  for (size_t i = 0; i < kLetters && at != end_ && *at == letters[i]; ++i) ++at;
+  return fault_at(at);
+}
+
+const char* Parser::close(const char* at) {
+  const Bracket& bracket = brackets_[--depth_];
+  in_object_ = bracket.outer_in_object;
+  if (fields_ != nullptr) fields_->outline_.close(bracket.place, offset(at + 1));
+  return at + 1;
+}
+
+// open enters an object or array; `opened` says that there is something in it, which comes next.
+const char* Parser::open(const char* at, bool object, bool& opened) {
+  if (depth_ == kDepthMax) return fault_at(at, Fault::kTooDeep);
+  Bracket& bracket = brackets_[depth_++];
+  bracket.outer_in_object = in_object_;
+  if (fields_ != nullptr) {
+    bracket.place = static_cast<uint16_t>(fields_->outline_.open(offset(at)));
   }
-  return fail_at(at_);
-}
-
-void Parser::close() {
-  ++at_;
-  in_object_ = outer_in_object_[--depth_];
-}
-
-bool Parser::open(bool object, Next& next) {
-  if (depth_ == kDepthMax) return fail_at(at_, Fault::kTooDeep);
-  outer_in_object_[depth_++] = in_object_;
   in_object_ = object;
-  ++at_;
-  skip_space();
-  if (at_ != end_ && *at_ == (object ? '}' : ']')) {
-    close();
-    return true;
-  }
-  next = object ? Next::kKey : Next::kValue;
-  return true;
+  at = skip_space(at + 1);
+  if (at != end_ && *at == (object ? '}' : ']')) return close(at);
+  opened = true;
+  return at;
 }
 
-bool Parser::value(Next& next) {
-  if (at_ == end_) return fail_at(at_);
-  next = Next::kAfter;
-  switch (*at_) {
-    case '"':
-      return string();
+const char* Parser::value(const char* at, bool& opened) {
+  if (at == end_) return fault_at(at);
+  if (*at == '"') return string(at + 1);
+  switch (*at) {
     case '{':
-      return open(true, next);
+      return open(at, true, opened);
     case '[':
-      return open(false, next);
+      return open(at, false, opened);
     case 't':
-      return word("true");
+      return word(at, "true");
     case 'f':
-      return word("false");
+      return word(at, "false");
     case 'n':
-      return word("null");
+      return word(at, "null");
     default:
-      return number();
+      return number(at);
   }
 }
 
-bool Parser::key(Next& next) {
-  const char* key_begin = at_;
-  if (at_ == end_ || *at_ != '"') return fail_at(at_);
-  if (!string()) return false;
-  if (depth_ == 1 && !note_key(key_begin)) return false;
-  skip_space();
-  if (at_ == end_ || *at_ != ':') return fail_at(at_);
-  ++at_;
-  skip_space();
-  if (depth_ == 1 && open_field_ != nullptr) {
-    open_field_->value.begin = offset(at_);
-    if (at_ != end_) open_field_->type = Value{{at_, 1}}.type();
-  }
-  next = Next::kValue;
-  return true;
+const char* Parser::key(const char* at) {
+  return at == end_ || *at != '"' ? fault_at(at) : string(at + 1);
 }
 
-bool Parser::after(Next& next) {
-  const bool top = depth_ == 1 && in_object_;
-  if (top) note_value_end();
-  skip_space();
-  if (at_ == end_) return fail_at(at_);
-  if (*at_ == ',') {
-    if (top) {
-      comma_before_ = offset(at_);
-      if (closed_field_ != nullptr) closed_field_->comma_after = comma_before_;
-      closed_field_ = nullptr;
+// colon reads what stands between a member's name and its value.
+const char* Parser::colon(const char* at) {
+  if (at != end_ && *at != ':') at = skip_space(at);
+  return at == end_ || *at != ':' ? fault_at(at) : skip_space(at + 1);
+}
+
+// inside reads what is in the innermost bracket that is open, with all that is in it in turn, and
+// the bracket that closes it.
+const char* Parser::inside(const char* at) {
+  const size_t outside = depth_ - 1;
+  for (;;) {
+    if (in_object_) {
+      at = key(at);
+      if (at != nullptr) at = colon(at);
+      if (at == nullptr) return nullptr;
     }
-    ++at_;
-    skip_space();
-    next = in_object_ ? Next::kKey : Next::kValue;
-    return true;
-  }
-  if (*at_ != (in_object_ ? '}' : ']')) return fail_at(at_);
-  close();
-  return true;
-}
-
-bool Parser::escape() {
-  ++at_;
-  if (at_ == end_) return fail_at(at_);
-  if (*at_ == 'u') {
-    ++at_;
-    for (const char* digits_end = at_ + 4; at_ != digits_end; ++at_) {
-      if (at_ == end_ || !is_hex_digit(*at_)) return fail_at(at_);
+    bool opened = false;
+    at = value(at, opened);
+    if (at == nullptr) return nullptr;
+    if (opened) continue;
+    // The brackets that close behind the value, then the comma before the next one.
+    for (;;) {
+      if (at != end_ && *at != ',') at = skip_space(at);
+      if (at == end_) return fault_at(at);
+      if (*at == ',') break;
+      if (*at != (in_object_ ? '}' : ']')) return fault_at(at);
+      at = close(at);
+      if (depth_ == outside) return at;
     }
-    return true;
+    at = skip_space(at + 1);
   }
-  static constexpr std::string_view kLetters = "\"\\/bfnrt";
-  if (kLetters.find(*at_) == std::string_view::npos) return fail_at(at_);
-  ++at_;
-  return true;
 }
 
-bool Parser::number() {
-  if (*at_ == '-') ++at_;
-  if (at_ != end_ && *at_ == '0') {
-    ++at_;
-  } else if (!digits()) {
-    return false;
-  }
-  if (at_ != end_ && *at_ == '.') {
-    ++at_;
-    if (!digits()) return false;
-  }
-  if (at_ != end_ && (*at_ == 'e' || *at_ == 'E')) {
-    ++at_;
-    if (at_ != end_ && (*at_ == '+' || *at_ == '-')) ++at_;
-    if (!digits()) return false;
-  }
-  return true;
-}
-
-bool Parser::digits() {
-  if (!at_digit()) return fail_at(at_);
-  while (at_digit()) ++at_;
-  return true;
-}
-
-bool Parser::note_key(const char* key_begin) {
-  const uint32_t position = member_count_++;
-  std::string_view name(key_begin + 1, static_cast<size_t>(at_ - key_begin - 2));
+// note_name finds the field of a member that is listed; false if it stands there twice.
+bool Parser::note_name(std::string_view quoted, Field*& field) {
+  std::string_view name = quoted.substr(1, quoted.size() - 2);
   std::array<char, kNameBytesMax + 1> unescaped;
-  if (escaped_) {
-    const Value quoted{{key_begin, static_cast<size_t>(at_ - key_begin)}};
-    const auto decoded = decode(quoted, unescaped);
+  if (escaped_) [[unlikely]] {
+    const auto decoded = decode(Value{quoted}, unescaped);
     if (!decoded) return true;  // longer than any name on the list
     name = *decoded;
   }
-  const size_t field = names_.field_of(name);
-  if (field == names_.size()) return true;
-  if (fields_->has(field)) {
-    fail_at(key_begin, Fault::kDuplicate);
-    error_.field = static_cast<uint32_t>(field);
+  const size_t listed = names_.field_of(name);
+  if (listed == names_.size()) return true;
+  if (fields_->has(listed)) {
+    fault_at(quoted.data(), Fault::kDuplicate);
+    error_.field = static_cast<uint32_t>(listed);
     return false;
   }
-  fields_->present_ |= 1U << field;
-  open_field_ = &fields_->fields_[field];
-  *open_field_ = {.member = {.begin = offset(key_begin), .end = 0},
-                  .position = position,
-                  .comma_before = comma_before_};
+  fields_->present_ |= 1U << listed;
+  field = &fields_->fields_[listed];
   return true;
 }
 
-void Parser::note_value_end() {
-  if (open_field_ == nullptr) return;
-  open_field_->member.end = offset(at_);
-  open_field_->value.end = offset(at_);
-  closed_field_ = open_field_;
-  open_field_ = nullptr;
+// members does the same for the outermost object, and notes its members.
+const char* Parser::members(const char* at) {
+  uint32_t comma_before = kNoComma;
+  for (uint32_t position = 0;; ++position) {
+    const char* const begin = at;
+    escaped_ = false;
+    at = key(at);
+    Field* field = nullptr;
+    if (at == nullptr) return nullptr;
+    if (!note_name({begin, at}, field)) return nullptr;
+    at = colon(at);
+    if (at == nullptr) return nullptr;
+    const char* const value_begin = at;
+    bool opened = false;
+    at = value(at, opened);
+    if (at != nullptr && opened) at = inside(at);
+    if (at == nullptr) return nullptr;
+    if (field != nullptr) {
+      *field = {.member = {offset(begin), offset(at)},
+                .value = {offset(value_begin), offset(at)},
+                .type = type_at(*value_begin),
+                .position = position,
+                .comma_before = comma_before};
+    }
+    at = skip_space(at);
+    if (at == end_) return fault_at(at);
+    if (*at != ',') {
+      fields_->member_count_ = position + 1;
+      return *at == '}' ? close(at) : fault_at(at);
+    }
+    comma_before = offset(at);
+    if (field != nullptr) field->comma_after = comma_before;
+    at = skip_space(at + 1);
+  }
+}
+
+// escape takes the byte after a backslash.
+const char* Parser::escape(const char* at) {
+  if (at == end_) return fault_at(at);
+  if (*at == 'u') {
+    ++at;
+    for (const char* digits_end = at + 4; at != digits_end; ++at) {
+      if (at == end_ || !is_hex_digit(*at)) return fault_at(at);
+    }
+    return at;
+  }
+  static constexpr std::string_view kLetters = "\"\\/bfnrt";
+  return kLetters.find(*at) == std::string_view::npos ? fault_at(at) : at + 1;
+}
+
+// digits wants at least one.
+const char* Parser::digits(const char* at) {
+  const char* const begin = at;
+  while (at != end_ && *at >= '0' && *at <= '9') ++at;
+  return at == begin ? fault_at(at) : at;
+}
+
+const char* Parser::number(const char* at) {
+  if (*at == '-') ++at;
+  at = at != end_ && *at == '0' ? at + 1 : digits(at);
+  if (at == nullptr || at == end_ || *at == ',') return at;
+  if (*at == '.') at = digits(at + 1);
+  if (at != nullptr && at != end_ && (*at == 'e' || *at == 'E')) {
+    ++at;
+    if (at != end_ && (*at == '+' || *at == '-')) ++at;
+    at = digits(at);
+  }
+  return at;
 }
 
 bool Parser::run() {
-  skip_space();
-  const char* top = at_;
-  if (at_ != end_) top_type_ = Value{{at_, 1}}.type();
-  Next next = Next::kValue;
-  while (next != Next::kAfter || depth_ > 0) {
-    const bool good = next == Next::kValue ? value(next)
-                      : next == Next::kKey ? key(next)
-                                           : after(next);
-    if (!good) return false;
-  }
-  if (fields_ != nullptr) {
-    fields_->object_ = {offset(top), offset(at_)};
-    fields_->member_count_ = member_count_;
-  }
-  skip_space();
-  return at_ == end_ || fail_at(at_);
+  const char* const top = skip_space(begin_);
+  if (top != end_) top_type_ = type_at(*top);
+  bool opened = false;
+  const char* at = value(top, opened);
+  if (at != nullptr && opened) at = in_object_ && fields_ != nullptr ? members(at) : inside(at);
+  if (at == nullptr) return false;
+  if (fields_ != nullptr) fields_->object_ = {offset(top), offset(at)};
+  at = skip_space(at);
+  return at == end_ || fault_at(at) != nullptr;
 }
 
 Result<void, Error> find(std::string_view document, const Names& names, Fields& fields,

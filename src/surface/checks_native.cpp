@@ -21,7 +21,8 @@ errors::Error native_parameter(std::string_view param) {
 // The walk skips texts as a whole, and so costs less than a search of the body for the words.
 class NativeScan {
  public:
-  explicit NativeScan(bool cache_control_too) : cache_control_too_(cache_control_too) {}
+  NativeScan(bool cache_control_too, const json::Outline& outline)
+      : cache_control_too_(cache_control_too), outline_(outline) {}
 
   // Each gives the value at fault, or an absent one.
   Value in_tools(Value tools) const;
@@ -35,11 +36,12 @@ class NativeScan {
   }
 
   bool cache_control_too_;
+  const json::Outline& outline_;
 };
 
 Value NativeScan::in_tools(Value tools) const {
-  for (const Value tool : json::Elements(tools)) {
-    for (const json::Member& member : json::Members(tool)) {
+  for (const Value tool : json::Elements(tools, &outline_)) {
+    for (const json::Member& member : json::Members(tool, &outline_)) {
       if (is_at_fault(member)) return member.value;
     }
   }
@@ -47,8 +49,8 @@ Value NativeScan::in_tools(Value tools) const {
 }
 
 Value NativeScan::in_messages(Value messages) const {
-  for (const Value message : json::Elements(messages)) {
-    for (const json::Member& member : json::Members(message)) {
+  for (const Value message : json::Elements(messages, &outline_)) {
+    for (const json::Member& member : json::Members(message, &outline_)) {
       if (!member.name.equals("content")) continue;
       if (const Value found = in_content(member.value); found.exists()) return found;
     }
@@ -59,7 +61,7 @@ Value NativeScan::in_messages(Value messages) const {
 // in_content looks at blocks: a list of them, or one where a block holds another.
 Value NativeScan::in_content(Value content) const {
   if (content.is(json::Type::kObject)) return in_block(content);
-  for (const Value block : json::Elements(content)) {
+  for (const Value block : json::Elements(content, &outline_)) {
     if (const Value found = in_block(block); found.exists()) return found;
   }
   return {};
@@ -70,7 +72,7 @@ Value NativeScan::in_content(Value content) const {
 Value NativeScan::in_block(Value block) const {
   Value citations;
   bool is_document = false;
-  for (const json::Member& member : json::Members(block)) {
+  for (const json::Member& member : json::Members(block, &outline_)) {
     if (is_at_fault(member)) return member.value;
     if (member.name.equals("type")) {
       is_document = member.value.equals("document") || member.value.equals("file");
@@ -110,7 +112,7 @@ Refusal check_messages(RequestFacts& facts, bool native) {
   const Value stop = facts.value(kStopSequences);
   if (!is_unset(stop) && !is_empty_list(stop)) return native_parameter("stop_sequences");
   if (!native && !is_unset(facts.value(kCacheControl))) return native_parameter("cache_control");
-  const NativeScan scan(!native);
+  const NativeScan scan(!native, facts.fields.outline());
   Value found = scan.in_tools(facts.value(kTools));
   if (!found.exists()) found = scan.in_content(facts.value(kSystem));
   if (!found.exists()) found = scan.in_messages(facts.value(kMessages));

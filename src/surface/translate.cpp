@@ -76,7 +76,9 @@ Result<void, errors::Error> translate_request(RequestFacts& facts, bool native_p
     return fail(errors::Error{.code = errors::Code::service_unavailable});
   }
   RequestModel model(pool);
-  const ReadOptions options{.provider = facts.provider, .native_parameters = native_parameters};
+  const ReadOptions options{.provider = facts.provider,
+                            .native_parameters = native_parameters,
+                            .outline = &facts.fields.outline()};
   const json::Value body{facts.fields.object().of(facts.body)};
   if (const auto done = read(facts.dialect, body, options, model); !done) {
     return fail(error_of(done.error(), facts));

@@ -58,6 +58,23 @@ size_t walk(json::Value value, std::string_view within, size_t depth) {
   return count;
 }
 
+// check_outline walks good text with its outline, which must make no difference.
+void check_outline(json::Value value, const json::Outline& outline, size_t depth) {
+  if (depth == 8) return;
+  json::Members told(value, &outline);
+  for (const json::Member& member : json::Members(value)) {
+    FLEXD_ASSERT(told.next() && told.member().name.text == member.name.text);
+    FLEXD_ASSERT(told.member().value.text == member.value.text);
+    check_outline(member.value, outline, depth + 1);
+  }
+  json::Elements listed(value, &outline);
+  for (const json::Value element : json::Elements(value)) {
+    FLEXD_ASSERT(listed.next() && listed.element().text == element.text);
+    check_outline(element, outline, depth + 1);
+  }
+  FLEXD_ASSERT(!told.next() && !listed.next());
+}
+
 }  // namespace
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
@@ -87,6 +104,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
     size_t members = 0;
     for (json::Members walk(json::Value::value_in(text)); walk.next();) ++members;
     FLEXD_ASSERT(members == fields.member_count());
+    check_outline(json::Value::value_in(text), fields.outline(), 0);
   }
   return walk(json::Value{text}, text, 0) > 0 ? 0 : 1;
 }

@@ -11,8 +11,12 @@
 // provider's event, is walked as far as it makes sense: no function here reads outside the text,
 // loops or asserts, whatever it holds, but what is found in broken text is only as good as the
 // text.
+//
+// A walk reads every value that it passes, to find its end. Where a document is walked level by
+// level, give the walks its outline (outline.hpp): they then step over long values.
 #pragma once
 
+#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <iterator>
@@ -21,11 +25,27 @@
 #include <string_view>
 
 #include "flexd/json/finder.hpp"
+#include "flexd/json/outline.hpp"
 
 namespace flexd::json {
 
 constexpr bool is_hex_digit(char c) {
   return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'f') || (c >= 'A' && c <= 'F');
+}
+
+// type_at is the type of a value by its first byte; what cannot begin one counts as a number.
+inline Type type_at(char first) {
+  static constexpr std::array<Type, 256> kTypes = [] {
+    std::array<Type, 256> types{};
+    types.fill(Type::kNumber);
+    types['"'] = Type::kString;
+    types['{'] = Type::kObject;
+    types['['] = Type::kArray;
+    types['t'] = types['f'] = Type::kBool;
+    types['n'] = Type::kNull;
+    return types;
+  }();
+  return kTypes[static_cast<uint8_t>(first)];
 }
 
 // Value is a view of one JSON value. An empty Value stands for one that is not there; every
@@ -43,23 +63,7 @@ struct Value {
 
   bool exists() const { return !text.empty(); }
   // type is told by the first byte; what cannot be a value counts as a number.
-  Type type() const {
-    switch (text.empty() ? '\0' : text.front()) {
-      case '"':
-        return Type::kString;
-      case '{':
-        return Type::kObject;
-      case '[':
-        return Type::kArray;
-      case 't':
-      case 'f':
-        return Type::kBool;
-      case 'n':
-        return Type::kNull;
-      default:
-        return Type::kNumber;
-    }
-  }
+  Type type() const { return text.empty() ? Type::kNumber : type_at(text.front()); }
   bool is(Type wanted) const { return exists() && type() == wanted; }
   bool is_null() const { return is(Type::kNull); }
 
@@ -72,12 +76,20 @@ struct Value {
     return {text.data() + 1, text.size() - 2};
   }
   // equals compares a string, unescaped, with plain ASCII `word`. False for other types.
-  bool equals(std::string_view word) const;
+  bool equals(std::string_view word) const {
+    if (text.size() != word.size() + 2) return text.size() > word.size() + 2 && unescapes_to(word);
+    return text.front() == '"' && text.back() == '"' &&
+           same_bytes({text.data() + 1, word.size()}, word) &&
+           word.find('\\') == std::string_view::npos;
+  }
   // to_bool, to_int64 and to_uint64 are nullopt for other types, for a number with a fraction or an
   // exponent, and for one outside the range.
   std::optional<bool> to_bool() const;
   std::optional<int64_t> to_int64() const;
   std::optional<uint64_t> to_uint64() const;
+
+ private:
+  bool unescapes_to(std::string_view word) const;
 };
 
 // decode unescapes a string into UTF-8. A string without escapes is returned as a view of itself;
@@ -94,7 +106,8 @@ struct Member {
 // Members walks an object in order; empty for other values. Broken text ends the walk.
 class Members {
  public:
-  explicit Members(Value object);
+  // `outline` is of the document that the object stands in, or nullptr.
+  explicit Members(Value object, const Outline* outline = nullptr);
 
   // next moves to the next member, to the first at first; false at the end.
   bool next();
@@ -121,13 +134,14 @@ class Members {
  private:
   const char* at_ = nullptr;
   const char* end_ = nullptr;
+  const Outline* outline_;
   Member member_;
 };
 
 // Elements walks an array in order; empty for other values. Broken text ends the walk.
 class Elements {
  public:
-  explicit Elements(Value array);
+  explicit Elements(Value array, const Outline* outline = nullptr);
 
   bool next();
   Value element() const { return element_; }
@@ -152,15 +166,47 @@ class Elements {
  private:
   const char* at_ = nullptr;
   const char* end_ = nullptr;
+  const Outline* outline_;
   Value element_;
 };
+
+// member_of is object[name], for a document whose outline is known.
+Value member_of(Value object, std::string_view name, const Outline* outline);
 
 // field_named is the index in `names` of a member's name, escapes or not; names.size() if it is
 // none of them.
 size_t field_named(Value name, const Names& names);
 
+// FieldWalk finds several members in one walk: found[i] becomes the first member that
+// names.field_of calls i, or absent. `found` has names.size() places, and outlives the walk as
+// `names` does.
+class FieldWalk {
+ public:
+  FieldWalk(Value object, const Names& names, std::span<Value> found,
+            const Outline* outline = nullptr);
+
+  // next moves on to a member that does not go into `found`: one that is not on the list, or whose
+  // name has stood there before. False at the end, when all are found.
+  bool next();
+  // Of the member that next has come to: field is names.size() if it is not on the list.
+  const Member& member() const { return member_; }
+  size_t field() const { return field_; }
+
+ private:
+  const char* at_ = nullptr;
+  const char* end_ = nullptr;
+  const Outline* outline_;
+  const Names& names_;
+  std::span<Value> found_;
+  Member member_;
+  size_t field_ = 0;
+  uint32_t seen_ = 0;
+  bool first_ = true;
+};
+
 // members_of finds several members in one walk: found[i] becomes the first member that
 // names.field_of calls i, or absent. `found` has names.size() places.
-void members_of(Value object, const Names& names, std::span<Value> found);
+void members_of(Value object, const Names& names, std::span<Value> found,
+                const Outline* outline = nullptr);
 
 }  // namespace flexd::json

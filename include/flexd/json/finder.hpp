@@ -14,24 +14,19 @@
 #pragma once
 
 #include <array>
-#include <bit>
 #include <cstddef>
 #include <cstdint>
-#include <initializer_list>
 #include <string_view>
 
-#include "flexd/base/assert.hpp"
 #include "flexd/base/result.hpp"
+#include "flexd/json/names.hpp"
+#include "flexd/json/outline.hpp"
 #include "flexd/json/text.hpp"
 
 namespace flexd::json {
 
 // kDepthMax is how many arrays and objects may be open at once; the outermost counts.
 inline constexpr size_t kDepthMax = 128;
-// kNamesMax and kNameBytesMax bound a list of names.
-inline constexpr size_t kNamesMax = 32;
-inline constexpr size_t kNameBytesMax = 63;
-
 enum class Type : uint8_t { kNull, kBool, kNumber, kString, kObject, kArray };
 
 // Span is a range of bytes of the document.
@@ -41,38 +36,6 @@ struct Span {
 
   size_t size() const { return end - begin; }
   std::string_view of(std::string_view document) const { return document.substr(begin, size()); }
-};
-
-// Names is a short static list of member names, plain ASCII. A field is named by its index in it.
-class Names {
- public:
-  constexpr Names() = default;
-  constexpr Names(std::initializer_list<std::string_view> names) {
-    FLEXD_ASSERT(names.size() <= kNamesMax);
-    for (const std::string_view name : names) {
-      FLEXD_ASSERT(name.size() <= kNameBytesMax);
-      of_length_[name.size()] |= uint32_t{1} << size_;
-      names_[size_++] = name;
-    }
-  }
-
-  constexpr size_t size() const { return size_; }
-  constexpr std::string_view operator[](size_t field) const { return names_[field]; }
-  // field_of is the index of an unescaped name, or size() if it is not on the list.
-  constexpr size_t field_of(std::string_view name) const {
-    if (name.size() > kNameBytesMax) return size_;
-    for (uint32_t left = of_length_[name.size()]; left != 0; left &= left - 1) {
-      const auto field = static_cast<size_t>(std::countr_zero(left));
-      if (names_[field] == name) return field;
-    }
-    return size_;
-  }
-
- private:
-  std::array<std::string_view, kNamesMax> names_{};
-  size_t size_ = 0;
-  // of_length_[n] has a bit for each field whose name has n bytes.
-  std::array<uint32_t, kNameBytesMax + 1> of_length_{};
 };
 
 // kNoComma stands for "no comma on this side".
@@ -98,11 +61,14 @@ class Fields {
   Span object() const { return object_; }
   // member_count counts all members of that object, listed or not.
   uint32_t member_count() const { return member_count_; }
+  // outline is of the whole document.
+  const Outline& outline() const { return outline_; }
 
  private:
   friend class Parser;
 
   std::array<Field, kNamesMax> fields_;
+  Outline outline_;
   uint32_t present_ = 0;
   Span object_;
   uint32_t member_count_ = 0;

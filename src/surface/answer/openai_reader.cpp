@@ -60,9 +60,9 @@ constexpr Names kItemNames = {"type",      "status",  "id",      "call_id",     
                               "arguments", "content", "summary", "encrypted_content"};
 using ItemFields = std::array<Value, kItemFieldCount>;
 
-ItemFields fields_of_item(Value item) {
+ItemFields fields_of_item(Value item, const json::Outline* outline) {
   ItemFields fields;
-  json::members_of(item, kItemNames, fields);
+  json::members_of(item, kItemNames, fields, outline);
   return fields;
 }
 
@@ -99,15 +99,18 @@ void add_part(ItemSequence& items, Item& item, Piece piece, uint64_t part, Value
 }
 
 void add_whole_parts(ItemSequence& items, Item& item, Value parts) {
+  const auto text_of = [&items](Value content, std::string_view name) {
+    return json::member_of(content, name, items.outline());
+  };
   uint64_t part = 0;
-  for (const Value content : Elements(parts)) {
+  for (const Value content : Elements(parts, items.outline())) {
     const Value type = content["type"];
     if (type.equals("output_text")) {
-      add_part(items, item, Piece::text, part, content["text"], true);
+      add_part(items, item, Piece::text, part, text_of(content, "text"), true);
     } else if (type.equals("refusal")) {
-      add_part(items, item, Piece::refusal, part, content["refusal"], true);
+      add_part(items, item, Piece::refusal, part, text_of(content, "refusal"), true);
     } else if (type.equals("summary_text") || type.equals("reasoning_text")) {
-      add_part(items, item, Piece::thought, part, content["text"], true);
+      add_part(items, item, Piece::thought, part, text_of(content, "text"), true);
     }
     ++part;
   }
@@ -145,12 +148,17 @@ void open_item(ItemSequence& items, uint64_t key, const ItemFields& item) {
 
 // end_item ends an item by its whole, which may be all that ever came of it.
 void end_item(ItemSequence& items, uint64_t key, Value object) {
-  const ItemFields whole = fields_of_item(object);
+  const ItemFields whole = fields_of_item(object, items.outline());
   if (key >= items.next_key()) open_item(items, key, whole);
   Item* const item = items.find(key);
   if (item == nullptr) return;
   add_whole(items, *item, whole);
   items.close(key, !whole[kItemStatus].equals("incomplete"));
+}
+
+void end_items(ItemSequence& items, Value output) {
+  uint64_t key = 0;
+  for (const Value item : Elements(output, items.outline())) end_item(items, key++, item);
 }
 
 const TextEvent* text_event_of(std::string_view type) {
@@ -189,7 +197,7 @@ void on_progress(ItemSequence& items, Value data) {
     add_part(items, *item, found->piece, part, fields[found->text], found->text != kDelta);
   } else if (type == "response.output_item.added") {
     open_item(items, index_of(fields[kOutputIndex], items.next_key()),
-              fields_of_item(fields[kItem]));
+              fields_of_item(fields[kItem], items.outline()));
   } else if (type == "response.output_item.done") {
     end_item(items, index_of(fields[kOutputIndex], items.last_key()), fields[kItem]);
   }
@@ -204,8 +212,7 @@ FinishReason reason_of(const ResponseFields& fields, bool incomplete) {
 // finish ends the answer by its response object, with the items that no event brought.
 void finish(ItemSequence& items, const ResponseFields& fields, bool incomplete) {
   items.start(fields[kModel]);
-  uint64_t key = 0;
-  for (const Value item : Elements(fields[kOutput])) end_item(items, key++, item);
+  end_items(items, fields[kOutput]);
   AnswerEnd end{.reason = reason_of(fields, incomplete),
                 .service_tier = good_contents(fields[kServiceTier])};
   read_usage(Provider::openai, fields[kUsage], end.usage);
@@ -219,8 +226,7 @@ bool is_failed(Value status) {
 // fail_with_items ends the answer by a failed response, of which there may be a part.
 void fail_with_items(ItemSequence& items, const ResponseFields& fields, const Event& event) {
   items.start(fields[kModel]);
-  uint64_t key = 0;
-  for (const Value item : Elements(fields[kOutput])) end_item(items, key++, item);
+  end_items(items, fields[kOutput]);
   fail_by(items, event);
 }
 
@@ -265,6 +271,7 @@ bool OpenaiReader::read_object(Value object) {
   // One walk checks the whole and finds its members.
   json::Fields found;
   if (!json::find(object.text, kResponseNames, found)) return false;
+  const ItemSequence::Trust trust(items_, found.outline());
   ResponseFields fields;
   for (size_t field = 0; field < fields.size(); ++field) {
     if (found.has(field)) fields[field] = {found[field]->value.of(object.text)};

@@ -20,7 +20,7 @@ bool is_message_hint(std::string_view name, const Value& /*value*/) {
 
 bool ChatMessages::read_messages(const Value& messages) {
   if (!wants(messages, Type::kArray)) return false;
-  for (const Value message : json::Elements(messages)) {
+  for (const Value message : elements(messages)) {
     if (!read_message(message)) return false;
   }
   return true;
@@ -28,7 +28,7 @@ bool ChatMessages::read_messages(const Value& messages) {
 
 bool ChatMessages::read_message(const Value& message) {
   if (!message.is(Type::kObject)) return refuse_value(message, "an object");
-  const Value role = present(message["role"]);
+  const Value role = member_of(message, "role");
   if (role.equals("user")) return read_user(message);
   if (role.equals("assistant")) return read_assistant(message);
   if (role.equals("system") || role.equals("developer")) return read_system(message);
@@ -43,9 +43,9 @@ bool ChatMessages::read_content(const Value& content, ReadPart read_part) {
   if (!content.exists()) return true;
   if (content.is(Type::kString)) return push_part(text_part(content, content));
   if (!content.is(Type::kArray)) return refuse_value(content, "a string or a list of parts");
-  for (const Value part : json::Elements(content)) {
+  for (const Value part : elements(content)) {
     if (!part.is(Type::kObject)) return refuse_value(part, "an object");
-    const Value type = present(part["type"]);
+    const Value type = type_of(part);
     if (!(this->*read_part)(part, type)) return false;
   }
   return true;
@@ -76,7 +76,7 @@ bool ChatMessages::read_assistant(const Value& message) {
   const auto& [content, refusal, tool_calls, function_call] = found;
   if (!wants(refusal, Type::kString) || !wants(tool_calls, Type::kArray)) return false;
   // What the model thought came before what it said and called.
-  for (const Value call : json::Elements(tool_calls)) {
+  for (const Value call : elements(tool_calls)) {
     if (!read_thoughts(call)) return false;
   }
   Item item = begin(Item::Kind::message, message, Item::Role::assistant);
@@ -88,7 +88,7 @@ bool ChatMessages::read_assistant(const Value& message) {
   if (content.exists() || refusal.exists()) {
     if (!push_item(item)) return false;
   }
-  for (const Value call : json::Elements(tool_calls)) {
+  for (const Value call : elements(tool_calls)) {
     if (!read_call(call)) return false;
   }
   return !function_call.exists() || read_function_call(function_call);
@@ -132,7 +132,7 @@ bool ChatMessages::read_thoughts(const Value& call) {
   const Value extra = call["extra_content"];
   const Value thought = extra["flex"]["thought"];
   if (thought.is(Type::kString) && !push_thought(thought)) return false;
-  for (const Value one : json::Elements(thought)) {
+  for (const Value one : elements(thought)) {
     if (!push_thought(one)) return false;
   }
   return push_thought(extra["google"]["thought_signature"]);

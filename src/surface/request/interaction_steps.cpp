@@ -54,9 +54,9 @@ bool InteractionSteps::read_list(const Value& input) {
   bool contents = false;
   bool first = true;
   Item message = begin(Item::Kind::message, input);
-  for (const Value element : json::Elements(input)) {
+  for (const Value element : elements(input)) {
     if (!element.is(Type::kObject)) return refuse_value(element, "an object");
-    const Value type = present(element["type"]);
+    const Value type = type_of(element);
     const bool is_this_content = is_content(type);
     if (first) contents = is_this_content;
     first = false;
@@ -156,7 +156,7 @@ bool InteractionSteps::read_contents(const Value& contents, MayDrop may_drop) {
   if (contents.is(Type::kString)) return push_part(text_part(contents, contents));
   if (contents.is(Type::kObject)) return read_content(contents, may_drop);
   if (!contents.is(Type::kArray)) return refuse_value(contents, "a string, an object or a list");
-  for (const Value content : json::Elements(contents)) {
+  for (const Value content : elements(contents)) {
     if (!read_content(content, may_drop)) return false;
   }
   return true;
@@ -164,7 +164,7 @@ bool InteractionSteps::read_contents(const Value& contents, MayDrop may_drop) {
 
 bool InteractionSteps::read_content(const Value& content, MayDrop may_drop) {
   if (!content.is(Type::kObject)) return refuse_value(content, "an object");
-  const Value type = present(content["type"]);
+  const Value type = type_of(content);
   if (type.equals("image")) return read_media(content, Part::Kind::image, may_drop);
   if (type.equals("document")) return read_media(content, Part::Kind::file, may_drop);
   // Audio and video are Gemini's alone.

@@ -24,7 +24,7 @@ bool MessageBlocks::read_system(const Value& system) {
 
 bool MessageBlocks::read_messages(const Value& messages) {
   if (!wants(messages, Type::kArray)) return false;
-  for (const Value message : json::Elements(messages)) {
+  for (const Value message : elements(messages)) {
     if (!read_message(message)) return false;
   }
   return true;
@@ -34,7 +34,7 @@ bool MessageBlocks::read_message(const Value& message) {
   static constexpr json::Names kNames = {"role", "content"};
   std::array<Value, kNames.size()> found;
   if (!message.is(Type::kObject)) return refuse_value(message, "an object");
-  const bool assistant = message["role"].equals("assistant");
+  const bool assistant = member_of(message, "role").equals("assistant");
   // An answer is replayed as it came, with its id, model, usage and so on.
   if (!members(message, kNames, found, assistant ? drop_any : drop_none)) return false;
   const auto& [role, content] = found;
@@ -56,7 +56,7 @@ bool MessageBlocks::read_message(const Value& message) {
 }
 
 bool MessageBlocks::read_content(const Value& content, Item& message) {
-  for (const Value block : json::Elements(content)) {
+  for (const Value block : elements(content)) {
     if (!block.is(Type::kObject)) return refuse_value(block, "an object");
     if (!read_block(block, message)) return false;
   }
@@ -71,7 +71,7 @@ bool MessageBlocks::flush(Item& message) {
 }
 
 bool MessageBlocks::read_block(const Value& block, Item& message) {
-  const Value type = present(block["type"]);
+  const Value type = type_of(block);
   switch (message.role) {
     case Item::Role::assistant:
       return read_said(block, type, message);
@@ -209,9 +209,9 @@ bool MessageBlocks::read_tool_result(const Value& block) {
   } else if (!wants(content, Type::kArray)) {
     return false;
   }
-  for (const Value part : json::Elements(content)) {
+  for (const Value part : elements(content)) {
     if (!part.is(Type::kObject)) return refuse_value(part, "an object");
-    if (!read_part(part, present(part["type"]))) return false;
+    if (!read_part(part, type_of(part))) return false;
   }
   return push_item(item);
 }

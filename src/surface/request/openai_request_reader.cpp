@@ -35,7 +35,7 @@ bool OpenaiRequestReader::read_word_choice(const Value& word) {
 Value OpenaiRequestReader::function_name(const Value& choice) {
   static constexpr json::Names kNames = {"type", "name", "function"};
   std::array<Value, kNames.size()> found;
-  const Value kind = present(choice["type"]);
+  const Value kind = type_of(choice);
   if (choice.is(Type::kObject) && !kind.equals("function")) {
     refuse(kind.exists() ? kind : choice);
     return {};
@@ -63,7 +63,7 @@ bool OpenaiRequestReader::read_subset(const Value& subset) {
     return refuse_value(mode, "auto or required");
   }
   if (!needs(tools, Type::kArray, subset, "an object with a list of tools")) return false;
-  for (const Value tool : json::Elements(tools)) {
+  for (const Value tool : elements(tools)) {
     const Value name = function_name(tool);
     if (!name.exists()) return false;
     if (!model_.choice_names.push(name)) return refuse_for_room();

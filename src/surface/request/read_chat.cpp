@@ -114,7 +114,7 @@ bool ChatReader::read_stream_options(const Value& options) {
 
 bool ChatReader::read_tools(const Value& tools) {
   if (!wants(tools, Type::kArray)) return false;
-  for (const Value tool : json::Elements(tools)) {
+  for (const Value tool : elements(tools)) {
     if (!read_tool(tool)) return false;
   }
   return true;
@@ -122,7 +122,7 @@ bool ChatReader::read_tools(const Value& tools) {
 
 bool ChatReader::read_tool(const Value& tool) {
   if (!tool.is(Type::kObject)) return refuse_value(tool, "an object");
-  const Value type = present(tool["type"]);
+  const Value type = type_of(tool);
   if (type.equals("web_search")) return push_web_search(tool);
   // A custom tool takes any text instead of an object. Only OpenAI has such, and the model of a
   // request has no place for it.
@@ -136,7 +136,7 @@ bool ChatReader::read_tool(const Value& tool) {
 
 bool ChatReader::read_functions(const Value& functions) {
   if (!wants(functions, Type::kArray)) return false;
-  for (const Value function : json::Elements(functions)) {
+  for (const Value function : elements(functions)) {
     if (!push_function(function, function)) return false;
   }
   return true;
@@ -146,7 +146,7 @@ bool ChatReader::read_tool_choice(const Value& choice) {
   if (!choice.exists()) return true;
   if (!choice.is(Type::kObject)) return read_word_choice(choice);
   model_.tool_choice.whole = choice;
-  if (choice["type"].equals("allowed_tools")) {
+  if (type_of(choice).equals("allowed_tools")) {
     static constexpr json::Names kChoiceNames = {"type", "allowed_tools"};
     std::array<Value, kChoiceNames.size()> found;
     return members(choice, kChoiceNames, found) &&

@@ -66,7 +66,7 @@ bool InteractionsReader::read(const Value& body) {
 
 bool InteractionsReader::read_tools(const Value& tools) {
   if (!wants(tools, Type::kArray)) return false;
-  for (const Value tool : json::Elements(tools)) {
+  for (const Value tool : elements(tools)) {
     if (!read_tool(tool)) return false;
   }
   return true;
@@ -74,7 +74,7 @@ bool InteractionsReader::read_tools(const Value& tools) {
 
 bool InteractionsReader::read_tool(const Value& tool) {
   if (!tool.is(Type::kObject)) return refuse_value(tool, "an object");
-  const Value type = present(tool["type"]);
+  const Value type = type_of(tool);
   if (type.equals("function")) return push_function(tool, tool);
   if (!type.equals("google_search")) return refuse(type.exists() ? type : tool);
   static constexpr json::Names kToolNames = {"type"};
@@ -156,7 +156,7 @@ bool InteractionsReader::read_allowed_tools(const Value& choice) {
   if (!members(outer[0], kAllowedNames, found)) return false;
   const auto& [mode, tools] = found;
   if (!needs(tools, Type::kArray, outer[0], "an object with a list of tools")) return false;
-  for (const Value name : json::Elements(tools)) {
+  for (const Value name : elements(tools)) {
     if (!wants(name, Type::kString)) return false;
     if (!model_.choice_names.push(name)) return refuse_for_room();
   }
@@ -175,7 +175,7 @@ bool InteractionsReader::read_allowed_tools(const Value& choice) {
 bool InteractionsReader::read_formats(const Value& formats) {
   if (!formats.is(Type::kArray)) return !formats.exists() || read_format(formats);
   bool first = true;
-  for (const Value format : json::Elements(formats)) {
+  for (const Value format : elements(formats)) {
     if (!first) return refuse(format);  // others give one kind of answer at a time
     if (!read_format(format)) return false;
     first = false;
@@ -187,7 +187,7 @@ bool InteractionsReader::read_format(const Value& format) {
   static constexpr json::Names kFormatNames = {"type", "mime_type", "schema"};
   std::array<Value, kFormatNames.size()> found;
   if (!wants(format, Type::kObject)) return false;
-  const Value kind = present(format["type"]);
+  const Value kind = type_of(format);
   if (!kind.equals("text")) return refuse(kind.exists() ? kind : format);
   if (!members(format, kFormatNames, found)) return false;
   const auto& [type, mime_type, schema] = found;
@@ -217,7 +217,7 @@ bool InteractionsReader::read_mime_type(const Value& mime_type) {
 
 bool InteractionsReader::read_modalities(const Value& modalities) {
   if (!wants(modalities, Type::kArray)) return false;
-  for (const Value modality : json::Elements(modalities)) {
+  for (const Value modality : elements(modalities)) {
     if (!modality.equals("text") && !modality.equals("TEXT")) return refuse(modality);
   }
   return true;

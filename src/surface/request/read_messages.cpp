@@ -86,10 +86,10 @@ bool MessagesReader::read_metadata(const Value& metadata) {
 
 bool MessagesReader::read_tools(const Value& tools) {
   if (!wants(tools, Type::kArray)) return false;
-  for (const Value tool : json::Elements(tools)) {
+  for (const Value tool : elements(tools)) {
     if (!tool.is(Type::kObject)) return refuse_value(tool, "an object");
     // Any other type is a tool that Anthropic runs.
-    const Value type = present(tool["type"]);
+    const Value type = type_of(tool);
     if (type.exists() && !type.equals("custom")) return refuse(type);
     if (!push_function(tool, tool)) return false;
   }
@@ -137,7 +137,7 @@ bool MessagesReader::read_output_config(const Value& config) {
 bool MessagesReader::read_format(const Value& format) {
   if (!format.exists()) return true;
   if (!wants(format, Type::kObject)) return false;
-  const Value type = present(format["type"]);
+  const Value type = type_of(format);
   if (!type.equals("json_schema")) return refuse(type.exists() ? type : format);
   return read_schema_format(format, format);
 }

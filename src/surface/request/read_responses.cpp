@@ -98,7 +98,7 @@ bool ResponsesReader::read_stream_options(const Value& options) {
 
 bool ResponsesReader::read_tools(const Value& tools) {
   if (!wants(tools, Type::kArray)) return false;
-  for (const Value tool : json::Elements(tools)) {
+  for (const Value tool : elements(tools)) {
     if (!read_tool(tool)) return false;
   }
   return true;
@@ -106,7 +106,7 @@ bool ResponsesReader::read_tools(const Value& tools) {
 
 bool ResponsesReader::read_tool(const Value& tool) {
   if (!tool.is(Type::kObject)) return refuse_value(tool, "an object");
-  const Value type = present(tool["type"]);
+  const Value type = type_of(tool);
   if (type.equals("function")) return push_function(tool, tool);
   if (type.equals("web_search")) return push_web_search(tool);
   return refuse(type.exists() ? type : tool);
@@ -116,7 +116,7 @@ bool ResponsesReader::read_tool_choice(const Value& choice) {
   if (!choice.exists()) return true;
   if (!choice.is(Type::kObject)) return read_word_choice(choice);
   model_.tool_choice.whole = choice;
-  if (choice["type"].equals("allowed_tools")) return read_subset(choice);
+  if (type_of(choice).equals("allowed_tools")) return read_subset(choice);
   model_.tool_choice.kind = ToolChoice::Kind::one;
   model_.tool_choice.name = function_name(choice);
   return model_.tool_choice.name.exists();
@@ -142,7 +142,7 @@ bool ResponsesReader::read_text_config(const Value& text) {
 bool ResponsesReader::read_format(const Value& format) {
   if (!format.exists()) return true;
   if (!wants(format, Type::kObject)) return false;
-  const Value type = present(format["type"]);
+  const Value type = type_of(format);
   if (type.equals("json_schema")) return read_schema_format(format, format);
   static constexpr json::Names kFormatNames = {"type"};
   std::array<Value, kFormatNames.size()> found;
@@ -171,7 +171,7 @@ bool ResponsesReader::read_include(const Value& include) {
   static constexpr json::Names kOfWebSearch = {"web_search_call.results",
                                                "web_search_call.action.sources"};
   if (!wants(include, Type::kArray)) return false;
-  for (const Value one : json::Elements(include)) {
+  for (const Value one : elements(include)) {
     if (!one.is(Type::kString)) return refuse_value(one, "a string");
     std::array<char, json::kNameBytesMax + 1> space;
     const std::string_view word = json::decode(one, space).value_or("");

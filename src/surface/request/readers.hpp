@@ -22,6 +22,8 @@ struct ReadOptions {
   // native_parameters: hints that only the dialect's own provider knows (cache_control) are dropped
   // instead of refused.
   bool native_parameters = false;
+  // outline is the body's, or nullptr.
+  const json::Outline* outline = nullptr;
 };
 
 // Without room in the pool the fault is service_unavailable.

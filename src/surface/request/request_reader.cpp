@@ -118,20 +118,14 @@ bool RequestReader::may_leave_out(const json::Member& member, MayDrop may_drop) 
 
 bool RequestReader::find_members(const Value& object, const json::Names& names,
                                  std::span<Value> found, MayDrop may_drop) {
-  std::fill(found.begin(), found.end(), Value{});
+  json::FieldWalk walk(object, names, found, options_.outline);
   if (!object.is(Type::kObject)) return refuse_value(object, word_of(Type::kObject));
-  uint32_t seen = 0;
-  static_assert(json::kNamesMax <= 32);
-  for (const json::Member& member : json::Members(object)) {
-    const size_t field = json::field_named(member.name, names);
-    if (field < names.size()) {
-      if ((seen >> field & 1U) != 0) return refuse_duplicate(member.value, names[field]);
-      seen |= 1U << field;
-      found[field] = present(member.value);
-    } else if (!member.value.is_null() && !may_leave_out(member, may_drop)) {
-      return refuse(member.value);
-    }
+  while (walk.next()) {
+    const json::Member& member = walk.member();
+    if (walk.field() < names.size()) return refuse_duplicate(member.value, names[walk.field()]);
+    if (!member.value.is_null() && !may_leave_out(member, may_drop)) return refuse(member.value);
   }
+  for (Value& value : found) value = present(value);
   return true;
 }
 
@@ -172,7 +166,7 @@ bool RequestReader::push_text(Item::Role role, const Value& string) {
 
 bool RequestReader::push_texts(const Value& list, std::string_view type) {
   if (!wants(list, Type::kArray)) return false;
-  for (const Value part : json::Elements(list)) {
+  for (const Value part : elements(list)) {
     static constexpr json::Names kNames = {"type", "text"};
     std::array<Value, kNames.size()> found;
     if (!members(part, kNames, found, drop_any)) return false;

@@ -48,6 +48,15 @@ class RequestReader {
   bool refuse_value(const json::Value& at, std::string_view expected);
   bool refuse_for_room();
 
+  // elements walks a list, and member_of looks up a single member that may not be null.
+  json::Elements elements(const json::Value& list) const {
+    return json::Elements(list, options_.outline);
+  }
+  json::Value member_of(const json::Value& object, std::string_view name) const {
+    return present(json::member_of(object, name, options_.outline));
+  }
+  json::Value type_of(const json::Value& object) const { return member_of(object, "type"); }
+
   // members looks up `names` in `object`, which must be one: found[i] is the member of that name,
   // absent if there is none or it is null. Two of one name are a fault, because receivers differ in
   // which they believe; others are faults unless may_drop says so.

@@ -19,7 +19,7 @@ bool is_item_hint(std::string_view name, const Value& /*value*/) {
 bool ResponseItems::read_input(const Value& input) {
   if (input.is(Type::kString)) return push_text(Item::Role::user, input);
   if (!input.is(Type::kArray)) return refuse_value(input, "a string or a list of items");
-  for (const Value item : json::Elements(input)) {
+  for (const Value item : elements(input)) {
     if (!read_item(item)) return false;
   }
   return true;
@@ -27,20 +27,20 @@ bool ResponseItems::read_input(const Value& input) {
 
 bool ResponseItems::read_item(const Value& item) {
   if (!item.is(Type::kObject)) return refuse_value(item, "an object");
-  const Value type = present(item["type"]);
+  const Value type = type_of(item);
   if (type.equals("message")) return read_message(item);
   if (type.equals("function_call")) return read_call(item);
   if (type.equals("function_call_output")) return read_result(item);
   if (type.equals("reasoning")) return read_reasoning(item);
   // A message may do without its type.
-  if (!type.exists() && present(item["role"]).exists()) return read_message(item);
+  if (!type.exists() && member_of(item, "role").exists()) return read_message(item);
   return refuse(type.exists() ? type : item);
 }
 
 bool ResponseItems::read_message(const Value& message) {
   static constexpr json::Names kNames = {"type", "role", "content"};
   std::array<Value, kNames.size()> found;
-  const bool assistant = message["role"].equals("assistant");
+  const bool assistant = member_of(message, "role").equals("assistant");
   if (!members(message, kNames, found, assistant ? drop_any : is_item_hint)) return false;
   const auto& [type, role, content] = found;
   Item item = begin(Item::Kind::message, message);
@@ -93,7 +93,7 @@ bool ResponseItems::read_reasoning(const Value& reasoning) {
 bool ResponseItems::read_parts(const Value& content, Item::Role role) {
   if (content.is(Type::kString)) return push_part(text_part(content, content));
   if (!content.is(Type::kArray)) return refuse_value(content, "a string or a list of parts");
-  for (const Value part : json::Elements(content)) {
+  for (const Value part : elements(content)) {
     if (!part.is(Type::kObject)) return refuse_value(part, "an object");
     if (!read_part(part, role)) return false;
   }
@@ -101,7 +101,7 @@ bool ResponseItems::read_parts(const Value& content, Item::Role role) {
 }
 
 bool ResponseItems::read_part(const Value& part, Item::Role role) {
-  const Value type = present(part["type"]);
+  const Value type = type_of(part);
   const bool assistant = role == Item::Role::assistant;
   const MayDrop may_drop = assistant ? drop_any : is_item_hint;
   if (type.equals("input_text") || type.equals("output_text")) {

@@ -62,6 +62,44 @@ TEST_CASE("several members in one walk") {
   CHECK(!found[2].exists());
 }
 
+TEST_CASE("a walk for fields stops at what is not on the list, and at what stands there twice") {
+  constexpr Names kNames = {"id", "status"};
+  std::array<Value, 2> found;
+  FieldWalk walk(Value{R"({"z":[1],"id":null,"status":"ok","i\u0064":7,"":0,"status":1})"}, kNames,
+                 found);
+  REQUIRE(walk.next());
+  CHECK(walk.field() == kNames.size());
+  CHECK(walk.member().name.equals("z"));
+  CHECK(walk.member().value.text == "[1]");
+  REQUIRE(walk.next());
+  CHECK(walk.field() == 0);
+  CHECK(walk.member().value.text == "7");
+  REQUIRE(walk.next());
+  CHECK(walk.field() == kNames.size());
+  REQUIRE(walk.next());
+  CHECK(walk.field() == 1);
+  CHECK_FALSE(walk.next());
+  CHECK_FALSE(walk.next());
+  CHECK(found[0].is_null());
+  CHECK(found[1].equals("ok"));
+}
+
+TEST_CASE("texts of all lengths are compared whole") {
+  for (size_t size = 0; size < 40; ++size) {
+    const std::string text(size, 'a');
+    CHECK(same_bytes(text, std::string(size, 'a')));
+    for (size_t at = 0; at < size; ++at) {
+      std::string other = text;
+      other[at] = 'b';
+      CHECK_FALSE(same_bytes(text, other));
+      CHECK_FALSE(Value{'"' + other + '"'}.equals(text));
+    }
+    CHECK(Value{'"' + text + '"'}.equals(text));
+    CHECK_FALSE(Value{'"' + text + 'a'}.equals(text));
+    CHECK_FALSE(Value{'a' + text + '"'}.equals(text));
+  }
+}
+
 TEST_CASE("value_in takes white space off") {
   CHECK(Value::value_in(" \n{\"a\":1} \r\n").text == "{\"a\":1}");
   CHECK(Value::value_in("\t12 ").text == "12");
