@@ -4,10 +4,8 @@
 #include <cstdint>
 #include <cstring>
 
-#if defined(__x86_64__)
-#include <immintrin.h>
-#define FLEXD_JSON_X86 1
-#endif
+#include "blocks.hpp"
+#include "skim.hpp"
 
 namespace flexd::json {
 namespace {
@@ -195,59 +193,6 @@ __attribute__((target("avx2"))) bool utf8_valid_avx2(const char* begin, const ch
   return _mm256_testz_si256(errors, errors) != 0;
 }
 
-// Marks has a bit for each of 64 bytes that is one of those that a walk over a container heeds.
-struct Marks {
-  uint64_t quotes = 0;
-  uint64_t slashes = 0;
-  uint64_t opens = 0;
-  uint64_t closes = 0;
-};
-
-#define FLEXD_JSON_AVX2 __attribute__((target("avx2,pclmul,popcnt")))
-
-FLEXD_JSON_AVX2 inline uint64_t equal_to(__m256i low, __m256i high, char c) {
-  const __m256i wanted = _mm256_set1_epi8(c);
-  const auto low_bits = static_cast<uint32_t>(_mm256_movemask_epi8(_mm256_cmpeq_epi8(low, wanted)));
-  const auto high_bits =
-      static_cast<uint32_t>(_mm256_movemask_epi8(_mm256_cmpeq_epi8(high, wanted)));
-  return low_bits | uint64_t{high_bits} << 32U;
-}
-
-FLEXD_JSON_AVX2 inline Marks marks_of(const char* block) {
-  const __m256i low = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(block));
-  const __m256i high = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(block + 32));
-  // A bracket and its brace differ in bit 5 only.
-  const __m256i low_folded = _mm256_or_si256(low, _mm256_set1_epi8(0x20));
-  const __m256i high_folded = _mm256_or_si256(high, _mm256_set1_epi8(0x20));
-  return {.quotes = equal_to(low, high, '"'),
-          .slashes = equal_to(low, high, '\\'),
-          .opens = equal_to(low_folded, high_folded, '{'),
-          .closes = equal_to(low_folded, high_folded, '}')};
-}
-
-// escaped_by marks the bytes behind an escaping backslash: every second one of a run escapes.
-// `carry` is 1 if the first byte is escaped by the block before, and becomes that of the next.
-uint64_t escaped_by(uint64_t slashes, uint64_t& carry) {
-  constexpr uint64_t kOdd = 0xAAAA'AAAA'AAAA'AAAA;
-  const uint64_t runs = (slashes & ~carry) << 1U | kOdd;
-  const uint64_t codes = (runs - (slashes & ~carry)) ^ kOdd;
-  const uint64_t escaped = codes ^ (slashes | carry);
-  carry = (codes & slashes) >> 63U;
-  return escaped;
-}
-
-// parity_below has a bit set if the number of bits set in `bits` at it and below is odd.
-FLEXD_JSON_AVX2 inline uint64_t parity_below(uint64_t bits) {
-  const __m128i product =
-      _mm_clmulepi64_si128(_mm_cvtsi64_si128(static_cast<int64_t>(bits)), _mm_set1_epi8(-1), 0);
-  return static_cast<uint64_t>(_mm_cvtsi128_si64(product));
-}
-
-inline uint64_t count(uint64_t bits) {
-  return static_cast<uint64_t>(__builtin_popcountll(bits));
-}
-
-// Blocks of 64 bytes, as G. Langdale, D. Lemire, "Parsing gigabytes of JSON per second", 2019.
 FLEXD_JSON_AVX2 const char* skip_container_avx2(const char* begin, const char* end) {
   uint64_t depth = 0;
   uint64_t in_string = 0;  // all bits: the block before ended in a string
@@ -282,15 +227,13 @@ FLEXD_JSON_AVX2 const char* skip_container_avx2(const char* begin, const char* e
   return nullptr;
 }
 
-#undef FLEXD_JSON_AVX2
-
 #endif  // FLEXD_JSON_X86
 
 constexpr std::array kKernels = {
-    TextKernels{"scalar", plain_run_scalar, utf8_valid_scalar, skip_container_scalar},
+    TextKernels{"scalar", plain_run_scalar, utf8_valid_scalar, skip_container_scalar, skim_scalar},
 #if FLEXD_JSON_X86
-    TextKernels{"sse2", plain_run_sse2, utf8_valid_scalar, skip_container_scalar},
-    TextKernels{"avx2", plain_run_avx2, utf8_valid_avx2, skip_container_avx2},
+    TextKernels{"sse2", plain_run_sse2, utf8_valid_scalar, skip_container_scalar, skim_scalar},
+    TextKernels{"avx2", plain_run_avx2, utf8_valid_avx2, skip_container_avx2, skim_avx2},
 #endif
 };
 

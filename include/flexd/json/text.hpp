@@ -5,7 +5,9 @@
 // No variant reads outside [begin, end).
 #pragma once
 
+#include <array>
 #include <cstddef>
+#include <cstdint>
 #include <span>
 #include <string_view>
 
@@ -15,6 +17,36 @@ namespace flexd::json {
 struct PlainRun {
   const char* stop;  // the first quote, backslash or control character, or the end
   bool high;         // a byte >= 0x80 was passed, so the run is worth a UTF-8 check
+};
+
+// Nesting is where a walk over JSON text stands between two bytes.
+struct Nesting {
+  uint64_t depth = 0;  // arrays and objects open
+  bool in_string = false;
+  bool opened = false;   // the byte before opened this string
+  bool escaped = false;  // the byte before escapes the next
+};
+
+// SkimFor is what a skim is after.
+struct SkimFor {
+  // Two beginnings of strings, not empty, without escapes.
+  std::array<char, 4> first{};
+  std::array<char, 4> second{};
+  // floor is the depth at which a skim ends.
+  uint64_t floor = 0;
+};
+
+enum class SkimStop : uint8_t {
+  end,     // of the bytes given
+  string,  // before the first byte of a string at depth 1 that begins with one of the two, as far
+           // as the bytes given show
+  closed,  // after the bracket that brought the depth down to the floor
+  broken,  // a backslash outside of strings, or a bracket that closes more than there is to close
+};
+
+struct Skimmed {
+  const char* stop;
+  SkimStop why;
 };
 
 // TextKernels is one variant of the byte loops.
@@ -27,6 +59,10 @@ struct TextKernels {
   // skip_container takes an opening bracket or brace and gives the byte after its match, or nullptr
   // if there is none. It counts brackets outside of strings and does not compare their kinds.
   const char* (*skip_container)(const char* begin, const char* end);
+  // skim walks text that comes in pieces, counting brackets outside of strings (their kinds are not
+  // compared), until it finds what it is after. `nesting` goes with `stop`: another skim from there
+  // carries on.
+  Skimmed (*skim)(const char* begin, const char* end, const SkimFor& what, Nesting& nesting);
 };
 
 // best_kernels is the fastest variant that this processor runs.

@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <array>
 
+#include "plain_counts.hpp"
 #include "provider_events.hpp"
 
 namespace flexd::surface {
@@ -45,6 +46,40 @@ constexpr std::string_view kInvalidRequestCodes[] = {
     "service_tier_not_supported",
     "unsupported_service_tier",
     "conversation_locked",
+};
+
+// OpenAiCounts are the counts of a usage object; each may come once.
+struct OpenAiCounts {
+  enum Bit : uint8_t {
+    kInput = 1,
+    kOutput = 2,
+    kCached = 4,
+    kWrite = 8,
+    kReasoning = 16,
+    kTotal = 32
+  };
+  Usage usage;
+  unsigned seen = 0;
+
+  bool take(Bit bit, uint64_t& place, uint64_t number) {
+    if ((seen & bit) != 0) return false;
+    seen |= bit;
+    place = number;
+    return true;
+  }
+  bool operator()(std::string_view outer, std::string_view name, uint64_t number) {
+    if (is(outer, "input_tokens_details")) {
+      if (is(name, "cached_tokens")) return take(kCached, usage.cached_tokens, number);
+      if (is(name, "cache_write_tokens")) return take(kWrite, usage.cache_write_tokens, number);
+    } else if (is(outer, "output_tokens_details")) {
+      if (is(name, "reasoning_tokens")) return take(kReasoning, usage.reasoning_tokens, number);
+    } else if (outer.empty()) {
+      if (is(name, "input_tokens")) return take(kInput, usage.input_tokens, number);
+      if (is(name, "output_tokens")) return take(kOutput, usage.output_tokens, number);
+      if (is(name, "total_tokens")) return take(kTotal, usage.total_tokens, number);
+    }
+    return true;
+  }
 };
 
 bool is_invalid_request_code(std::string_view code) {
@@ -105,7 +140,18 @@ EventFailure openai_failure_of(const Value& object) {
   return failure;
 }
 
+size_t read_openai_usage_front(std::string_view text, Usage& usage) {
+  OpenAiCounts counts{.usage = usage};
+  PlainCounts plain(text);
+  if (!plain.walk(counts)) return 0;
+  usage = counts.usage;
+  usage.known |= (counts.seen & (OpenAiCounts::kInput | OpenAiCounts::kOutput)) != 0;
+  if ((counts.seen & OpenAiCounts::kTotal) == 0) take_total({}, usage);
+  return static_cast<size_t>(plain.stop() - text.data());
+}
+
 void read_openai_usage(const Value& object, Usage& usage) {
+  if (read_openai_usage_front(object.text, usage) != 0) return;
   static constexpr json::Names kNames = {"input_tokens", "output_tokens", "input_tokens_details",
                                          "output_tokens_details", "total_tokens"};
   static constexpr json::Names kInputNames = {"cached_tokens", "cache_write_tokens"};

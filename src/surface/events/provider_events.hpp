@@ -48,6 +48,9 @@ bool is_capacity_code(std::string_view code);
 
 // The members of a usage object replace what stands in `usage`, and the total is made anew.
 void read_openai_usage(const json::Value& object, Usage& usage);
+// read_openai_usage_front reads the object at the front of a text, if it is whole and of the usual
+// kind, and returns its size; else 0, and nothing is changed.
+size_t read_openai_usage_front(std::string_view text, Usage& usage);
 void read_gemini_usage(const json::Value& object, Usage& usage);
 void read_anthropic_usage(const json::Value& object, Usage& usage);
 

@@ -338,3 +338,39 @@ TEST_CASE("openai events: broken data yields less") {
 
 }  // namespace
 }  // namespace flexd::surface
+
+namespace flexd::surface {
+
+TEST_CASE("usage: the short way and the long way read the same counts") {
+  const auto read = [](std::string_view text) {
+    Usage usage;
+    read_usage(errors::Provider::openai, json::Value{text}, usage);
+    return std::to_string(usage.known) + " " + std::to_string(usage.input_tokens) + " " +
+           std::to_string(usage.cached_tokens) + " " + std::to_string(usage.cache_write_tokens) +
+           " " + std::to_string(usage.output_tokens) + " " +
+           std::to_string(usage.reasoning_tokens) + " " + std::to_string(usage.total_tokens);
+  };
+  constexpr std::string_view kAll =
+      R"({"input_tokens":328,"input_tokens_details":{"cached_tokens":64,"cache_write_tokens":5},)"
+      R"("output_tokens":52,"output_tokens_details":{"reasoning_tokens":11},"total_tokens":380)";
+  const std::string all(kAll);
+  const std::string expected = "1 328 64 5 52 11 380";
+  CHECK(read(all + "}") == expected);
+  // What only the long way takes: null, lists, deeper objects, escapes, odd numbers.
+  for (const char* const more :
+       {R"(,"x":null)", R"(,"x":[1,{"input_tokens":9}])", R"(,"x":{"y":{"total_tokens":9}})",
+        R"(,"x\"":1)", R"(,"x":1.5)", R"(,"x":1e3)", R"(,"x":-1)", R"(,"x":"total_tokens")",
+        R"(,"input_tokens":9)", R"(,"x":123456789012345678901234567890)", R"(,"x":{})"}) {
+    CAPTURE(more);
+    CHECK(read(all + more + "}") == expected);
+  }
+  CHECK(read(R"( {"input_tokens" : 7 , "output_tokens":3} )") == "0 0 0 0 0 0 0");  // no object
+  CHECK(read("{\n \"input_tokens\" : 7 ,\n\t\"output_tokens\": 0\r\n}") == "1 7 0 0 0 0 7");
+  CHECK(read(R"({"input\u005ftokens":7,"output_tokens":3})") == "1 7 0 0 3 0 10");
+  CHECK(read(R"({"input_tokens":1.5,"output_tokens":3})") == "1 0 0 0 3 0 3");
+  CHECK(read(R"({"input_tokens":18446744073709551615})") ==
+        "1 18446744073709551615 0 0 0 0 18446744073709551615");
+  CHECK(read("{}") == "0 0 0 0 0 0 0");
+}
+
+}  // namespace flexd::surface
