@@ -68,16 +68,46 @@ bool is_plain(std::string_view text) {
   const auto has_byte = [&](uint64_t word, uint64_t byte) {
     return has_less(word ^ (kOnes * byte), 1);
   };
-  for (size_t at = 0; at < text.size(); at += 8) {
-    // What is missing at the end counts as a plain letter.
-    uint64_t word = kOnes * 'a';
-    std::memcpy(&word, text.data() + at, std::min<size_t>(8, text.size() - at));
-    if ((has_less(word, 0x20) | has_byte(word, '"') | has_byte(word, '\\') |
-         has_byte(word, 0x7f)) != 0) {
-      return false;
-    }
+  const auto is_odd = [&](uint64_t word) {
+    return (has_less(word, 0x20) | has_byte(word, '"') | has_byte(word, '\\') |
+            has_byte(word, 0x7f)) != 0;
+  };
+  const char* at = text.data();
+  uint64_t word = 0;
+  for (size_t left = text.size(); left >= 8; left -= 8, at += 8) {
+    std::memcpy(&word, at, 8);
+    if (is_odd(word)) return false;
   }
-  return true;
+  const char* const end = text.data() + text.size();
+  if (text.size() >= 8) {
+    // The last eight bytes, some of them again.
+    std::memcpy(&word, end - 8, 8);
+    return !is_odd(word);
+  }
+  for (; at != end; ++at) word = word << 8U | static_cast<uint8_t>(*at);
+  // What is missing counts as a plain letter.
+  return !is_odd(text.empty() ? kOnes * 'a' : word | (kOnes * 'a') << (8 * text.size()));
+}
+
+// copy copies a text that is short as a rule, without a call, and returns where it ends.
+char* copy(std::string_view text, char* to) {
+  const char* const from = text.data();
+  const size_t size = text.size();
+  if (size > 32) {
+    std::memcpy(to, from, size);
+  } else if (size >= 16) {
+    std::memcpy(to, from, 16);
+    std::memcpy(to + size - 16, from + size - 16, 16);
+  } else if (size >= 8) {
+    std::memcpy(to, from, 8);
+    std::memcpy(to + size - 8, from + size - 8, 8);
+  } else if (size >= 4) {
+    std::memcpy(to, from, 4);
+    std::memcpy(to + size - 4, from + size - 4, 4);
+  } else {
+    for (size_t i = 0; i < size; ++i) to[i] = from[i];
+  }
+  return to + size;
 }
 
 }  // namespace
@@ -118,16 +148,23 @@ LogLine::~LogLine() {
 void LogLine::field(const LogField& field) {
   // A name goes in only with room for the longest number after it.
   if (start_ == nullptr || room() < field.name.size() + 40) return;
-  put(format_ == LogFormat::json ? ",\"" : " ");
-  put(field.name);
-  put(format_ == LogFormat::json ? "\":" : "=");
+  if (format_ == LogFormat::json) {
+    *at_++ = ',';
+    *at_++ = '"';
+    at_ = copy(field.name, at_);
+    *at_++ = '"';
+    *at_++ = ':';
+  } else {
+    *at_++ = ' ';
+    at_ = copy(field.name, at_);
+    *at_++ = '=';
+  }
   put_value(field.value);
 }
 
 void LogLine::put(std::string_view text) {
   const size_t count = std::min(text.size(), room());
-  std::memcpy(at_, text.data(), count);
-  at_ += count;
+  at_ = copy(text.substr(0, count), at_);
 }
 
 // put_escaped keeps UTF-8 as it is (a cut may fall inside a character only at the bound of a line).
@@ -135,8 +172,7 @@ void LogLine::put_escaped(std::string_view text, bool quoted) {
   if (quoted) put("\"");
   // Nearly every text is short and plain: it is copied as it is.
   if (room() >= text.size() + 7 && is_plain(text)) {
-    std::memcpy(at_, text.data(), text.size());
-    at_ += text.size();
+    at_ = copy(text, at_);
     text = {};
   }
   for (const char c : text) {
