@@ -6,11 +6,14 @@
 #include <algorithm>
 #include <charconv>
 
+#include "flexd/config/paths.hpp"
+
 namespace flexd::config {
 namespace {
 
 // Group names order the help text.
 constexpr const char* kListening = "Listening";
+constexpr const char* kStore = "Organizations and keys";
 constexpr const char* kProviders = "Providers";
 constexpr const char* kRace = "The race";
 constexpr const char* kLimits = "Limits";
@@ -45,6 +48,24 @@ void url_option(CLI::App& app, const char* flag, OriginUrl& target, const char* 
       ->group(kProviders);
 }
 
+void network_option(CLI::App& app, const char* flag, std::vector<Network>& target,
+                    const char* help) {
+  app.add_option_function<std::vector<std::string>>(
+         flag,
+         [&target, flag](const std::vector<std::string>& texts) {
+           for (const std::string& text : texts) {
+             const Result<Network> value = Network::parse(text);
+             if (!value) throw CLI::ValidationError(flag, value.error().message);
+             target.push_back(*value);
+           }
+         },
+         help)
+      ->type_name("CIDR")
+      ->group(kListening)
+      ->take_all()
+      ->allow_extra_args(false);
+}
+
 void add_listening(CLI::App& app, Settings& settings, std::string& workers) {
   app.add_option("--listen", settings.listen,
                  "Address for callers; may be repeated; port 0 takes a free one (127.0.0.1:8080)")
@@ -55,22 +76,40 @@ void add_listening(CLI::App& app, Settings& settings, std::string& workers) {
                  "Address of /healthz, /readyz and /metrics; empty for none (127.0.0.1:8081)")
       ->type_name("ADDR:PORT|unix:PATH")
       ->group(kListening);
+  network_option(app, "--trusted-proxy", settings.trusted_proxies,
+                 "Believe X-Forwarded-For of peers in this network; may be repeated (none)");
+  app.add_flag("--proxy-protocol", settings.proxy_protocol,
+               "Every connection of a caller begins with a PROXY header, version 1 or 2")
+      ->group(kListening);
   app.add_option("--workers", workers, "Threads that serve requests, one a core (auto)")
       ->type_name("N|auto")
       ->group(kListening);
   app.add_flag("--pin", settings.pin, "Bind each worker to a core of its own")->group(kListening);
 }
 
-void add_providers(CLI::App& app, Settings& settings) {
+void add_store(CLI::App& app, Settings& settings) {
+  app.add_option("--store", settings.store,
+                 "Where organizations, keys and usage are kept; `flexctl init` makes it "
+                 "(flexd.db in $STATE_DIRECTORY, else here)")
+      ->type_name("PATH")
+      ->group(kStore);
+  app.add_option("--master-key-file", settings.master_key_file,
+                 "The key that opens the provider keys in the store (master.key in "
+                 "$CREDENTIALS_DIRECTORY, else beside the store)")
+      ->type_name("FILE")
+      ->group(kStore);
   app.add_flag("--dev", settings.dev,
-               "First look: provider keys from OPENAI_API_KEY, GEMINI_API_KEY and "
+               "First look, without a store: provider keys from OPENAI_API_KEY, GEMINI_API_KEY and "
                "ANTHROPIC_API_KEY, one fresh caller key printed, nothing kept")
-      ->group(kProviders);
+      ->group(kStore);
   app.add_option("--dev-start-within", settings.dev_start_within,
                  "start_within of requests that have none, for the key of --dev: clients that "
                  "cannot add a body field need it (none)")
       ->type_name("VALUE")
-      ->group(kProviders);
+      ->group(kStore);
+}
+
+void add_providers(CLI::App& app, Settings& settings) {
   url_option(app, "--openai-url", settings.openai, "Where OpenAI is (https://api.openai.com)");
   url_option(app, "--gemini-url", settings.gemini,
              "Where Gemini is (https://generativelanguage.googleapis.com)");
@@ -82,6 +121,9 @@ void add_providers(CLI::App& app, Settings& settings) {
       ->group(kProviders);
   app.add_option("--flex-models", settings.flex_models_file,
                  "Models with a flex tier, one name a line (built in)")
+      ->type_name("FILE")
+      ->group(kProviders);
+  app.add_option("--prices", settings.prices_file, "List prices of models (built in)")
       ->type_name("FILE")
       ->group(kProviders);
   app.add_flag("--native-parameters", settings.native_parameters,
@@ -220,6 +262,19 @@ Result<void> apply_words(const Words& words, Settings& settings) {
   return {};
 }
 
+// place_store says where the store and its key are, if no flag did.
+Result<void> place_store(Settings& settings) {
+  if (settings.dev) {
+    if (settings.store.empty() && settings.master_key_file.empty()) return {};
+    return fail_with("--dev serves without a store: leave --store and --master-key-file away");
+  }
+  if (settings.store.empty()) settings.store = default_store_path();
+  if (settings.master_key_file.empty()) {
+    settings.master_key_file = default_master_key_path(settings.store);
+  }
+  return {};
+}
+
 // one_line keeps an error message to a single line.
 std::string one_line(std::string text) {
   std::replace(text.begin(), text.end(), '\n', ' ');
@@ -241,6 +296,7 @@ Result<Parsed> parse_flags(int argc, const char* const* argv) {
   app.set_version_flag("--version", std::string("flexd ") + FLEXD_VERSION);
   app.get_formatter()->column_width(42);
   add_listening(app, settings, words.workers);
+  add_store(app, settings);
   add_providers(app, settings);
   add_race(app, settings, words.race, words.lead);
   add_limits(app, settings);
@@ -260,6 +316,7 @@ Result<Parsed> parse_flags(int argc, const char* const* argv) {
     return fail_with(one_line(error.what()) + " (flexd --help lists the flags)");
   }
   if (auto applied = apply_words(words, settings); !applied) return fail(applied.error());
+  if (auto placed = place_store(settings); !placed) return fail(placed.error());
   if (check) parsed.kind = Parsed::Kind::check_config;
   return parsed;
 }

@@ -10,6 +10,7 @@
 #include <string_view>
 #include <vector>
 
+#include "flexd/base/ip.hpp"
 #include "flexd/base/log.hpp"
 #include "flexd/base/result.hpp"
 
@@ -41,8 +42,17 @@ enum class LogShape : uint8_t { automatic, json, text };
 struct Settings {
   std::vector<std::string> listen = {"127.0.0.1:8080"};
   std::string admin_listen = "127.0.0.1:8081";  // or unix:PATH; empty: none
-  uint32_t workers = 0;                         // 0: one a core
+  // trusted_proxies are peers whose X-Forwarded-For is believed; with proxy_protocol, the only ones
+  // that may connect. A peer on a unix socket counts as one if there are any.
+  std::vector<Network> trusted_proxies;
+  // proxy_protocol: each connection of `listen` begins with a PROXY header (http/proxy_header.hpp).
+  bool proxy_protocol = false;
+  uint32_t workers = 0;  // 0: one a core
   bool pin = false;
+  // Without `dev`: the store of organizations and keys, and the file with the master key that opens
+  // the provider keys in it. Empty with `dev`.
+  std::string store;
+  std::string master_key_file;
   bool dev = false;
   // dev_start_within is the default of the --dev key: any form of the field, or empty for none.
   std::string dev_start_within;
@@ -52,6 +62,7 @@ struct Settings {
   OriginUrl anthropic{OriginUrl::Scheme::https, "api.anthropic.com", 443, ""};
   std::string origin_ca_file;    // empty: the system's roots
   std::string flex_models_file;  // empty: the built-in list
+  std::string prices_file;       // empty: the built-in prices
   // native_parameters relaxes the rules for parameters that only lack an equivalent elsewhere
   // (surface/request.hpp).
   bool native_parameters = false;

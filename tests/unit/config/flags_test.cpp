@@ -4,6 +4,8 @@
 
 #include <vector>
 
+#include "flexd/config/paths.hpp"
+
 using flexd::Result;
 using flexd::config::kMillisecondNs;
 using flexd::config::kSecondNs;
@@ -113,6 +115,24 @@ TEST_CASE("flags are read") {
   CHECK(parsed->settings.log_level == flexd::LogLevel::debug);
 }
 
+TEST_CASE("trusted proxies may be several, and take no word that is not theirs") {
+  const auto none = parse({});
+  REQUIRE(none);
+  CHECK(none->settings.trusted_proxies.empty());
+  CHECK(!none->settings.proxy_protocol);
+  const auto parsed = parse({"--trusted-proxy", "10.0.0.0/8", "--proxy-protocol",
+                             "--trusted-proxy=2001:db8::/32", "--trusted-proxy", "192.0.2.1"});
+  REQUIRE(parsed);
+  CHECK(parsed->settings.proxy_protocol);
+  const auto& networks = parsed->settings.trusted_proxies;
+  REQUIRE(networks.size() == 3);
+  CHECK(networks[0].contains(*flexd::parse_ip("10.9.9.9")));
+  CHECK(networks[1].contains(*flexd::parse_ip("2001:db8::9")));
+  CHECK(networks[2].contains(*flexd::parse_ip("192.0.2.1")));
+  CHECK(!networks[2].contains(*flexd::parse_ip("192.0.2.2")));
+  CHECK(!parse({"--trusted-proxy", "10.0.0.0/8", "192.0.2.1"}));
+}
+
 TEST_CASE("a bad flag is one line that names it") {
   const std::vector<std::vector<const char*>> bad = {
       {"--lisen", "x"},
@@ -127,6 +147,10 @@ TEST_CASE("a bad flag is one line that names it") {
       {"--anthropic-url", "https://a?b"},
       {"--log-level", "loud"},
       {"--race-slots-per-org", "0"},
+      {"--trusted-proxy", "10.0.0.0/33"},
+      {"--trusted-proxy", "balancer.example.com"},
+      {"--trusted-proxy", ""},
+      {"--trusted-proxy"},
       {"stray"},
   };
   for (const auto& flags : bad) {
@@ -139,14 +163,39 @@ TEST_CASE("a bad flag is one line that names it") {
   }
 }
 
+TEST_CASE("the store and its key have a place, unless --dev needs none") {
+  const auto named = parse({"--store", "/var/lib/x.db", "--master-key-file", "/etc/k"});
+  REQUIRE(named);
+  CHECK(named->settings.store == "/var/lib/x.db");
+  CHECK(named->settings.master_key_file == "/etc/k");
+  const auto beside = parse({"--store", "/srv/flex/x.db"});
+  REQUIRE(beside);
+  CHECK(beside->settings.master_key_file == "/srv/flex/master.key");
+  const auto nothing = parse({});
+  REQUIRE(nothing);
+  CHECK(nothing->settings.store == flexd::config::default_store_path());
+  CHECK(!nothing->settings.master_key_file.empty());
+  const auto dev = parse({"--dev"});
+  REQUIRE(dev);
+  CHECK(dev->settings.store.empty());
+  CHECK(dev->settings.master_key_file.empty());
+  for (const char* flag : {"--store", "--master-key-file"}) {
+    CAPTURE(flag);
+    const auto both = parse({"--dev", flag, "x"});
+    REQUIRE(!both);
+    CHECK(both.error().message.find("--dev") != std::string::npos);
+    CHECK(both.error().message.find("--store") != std::string::npos);
+  }
+}
+
 TEST_CASE("help names every flag and hides the measuring ones") {
   const auto parsed = parse({"--help"});
   REQUIRE(parsed);
   CHECK(parsed->kind == Parsed::Kind::print);
-  for (const char* flag :
-       {"--listen", "--admin-listen", "--dev", "--openai-url", "--gemini-url", "--anthropic-url",
-        "--native-parameters", "--origin-ca", "--race", "--standard-lead", "--early-headers",
-        "--drain-timeout", "--check-config", "--version"}) {
+  for (const char* flag : {"--listen", "--admin-listen", "--trusted-proxy", "--proxy-protocol",
+                           "--dev", "--openai-url", "--gemini-url", "--anthropic-url",
+                           "--native-parameters", "--origin-ca", "--race", "--standard-lead",
+                           "--early-headers", "--drain-timeout", "--check-config", "--version"}) {
     CAPTURE(flag);
     CHECK(parsed->text.find(flag) != std::string::npos);
   }
