@@ -83,7 +83,7 @@ constexpr std::array<Row, kCodeCount> kRows = {{
      account_settings,
      "This API key may not use the model `{}`. Use a model on the key's list, or have your "
      "operator add this one.", "named here"},
-    {model_not_found, "model_not_found", 404, kFixed, "model", false, 0, false, account_settings,
+    {model_not_found, "model_not_found", 404, kFixed, "model", false, 0, false, request,
      "There is no model `{}` here. GET /v1/models lists the models that this key can use.",
      "of that name"},
     {missing_start_within, "missing_start_within", 400, kFixed, "start_within", false, 0, true,
@@ -141,6 +141,9 @@ constexpr std::array<Row, kCodeCount> kRows = {{
     {unknown_url, "unknown_url", 404, kNoParam, "", false, 0, true, request,
      "This path is not served here. The nearest surface is {}: check the path and the base URL of "
      "your client, which may hold /v1 once too often or not at all.", "POST /v1/responses"},
+    {not_found, "not_found", 404, kNoParam, "", false, 0, false, admin,
+     "There is no {} of that id that this key may see. GET /api/keys lists the keys of its "
+     "organization.", "object"},
     {method_not_allowed, "method_not_allowed", 405, kNoParam, "", false, 0, true, request,
      "The path exists, but not for this method. It takes {}; a request to a model is a POST with a "
      "JSON body.", "POST"},
@@ -233,6 +236,12 @@ constexpr std::array<VariantRow, kVariantCount - 1> kVariants = {{
      "The parameter `{}` is set, and it has no equivalent for the models of every provider. Remove "
      "it, or leave it null or empty. For claude-* models your operator can let it through with "
      "--native-parameters.", "named in `param`"},
+    {Variant::unknown_member, unsupported_parameter, false, 0,
+     "There is no member `{}` in this request. Check its spelling against the documentation of the "
+     "admin API; nothing was changed.", "named in `param`"},
+    {Variant::admin_value, invalid_value, false, 0,
+     "The value of `{param}` is not accepted: {} is expected there. Nothing was changed.",
+     "another value"},
     {Variant::content_encoding, unsupported_media_type, false, 0,
      "The request body is compressed or otherwise encoded (Content-Encoding), and only plain JSON "
      "is read. Switch the compression of requests off in the client.", ""},
@@ -274,6 +283,10 @@ constexpr std::array<VariantRow, kVariantCount - 1> kVariants = {{
     {Variant::model_maintenance, service_unavailable, true, 60,
      "The model `{}` is under maintenance at this gateway. Try again after the seconds in the "
      "Retry-After header, or use another model.", "named here"},
+    {Variant::store_unavailable, service_unavailable, true, 5,
+     "The gateway's store of keys cannot be read or written just now; nothing was changed. Try "
+     "again after the seconds in the Retry-After header; if it persists, your operator should "
+     "look at the disk and at the log.", ""},
 }};
 // clang-format on
 
@@ -340,8 +353,8 @@ std::string_view type_word(Type type) {
 }
 
 std::string_view reach_word(Reach reach) {
-  static constexpr std::array<std::string_view, 4> kWords = {"request", "fault_hook", "log_only",
-                                                             "account_settings"};
+  static constexpr std::array<std::string_view, 5> kWords = {"request", "fault_hook", "log_only",
+                                                             "account_settings", "admin"};
   return kWords[static_cast<size_t>(reach)];
 }
 

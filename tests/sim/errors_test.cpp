@@ -177,6 +177,7 @@ void add_http_cases(std::vector<Case>& cases) {
   add(Code::request_too_large, kNone, kLine + kAuth + "Content-Length: 1000001\r\n\r\n");
   add(Code::unknown_url, kNone, "POST /v2/responses HTTP/1.1\r\nHost: g\r\n\r\n");
   add(Code::method_not_allowed, kNone, "GET /v1/responses HTTP/1.1\r\nHost: g\r\n\r\n");
+  add(Code::model_not_found, kNone, "GET /v1/models/m HTTP/1.1\r\nHost: g\r\n" + kAuth + "\r\n");
   add(Code::malformed_request, kNone, kLine + "A b: c\r\n\r\n");
   add(Code::malformed_request, kNone, kLine + kAuth + "Transfer-Encoding: chunked\r\n\r\nzz\r\n");
   add(Code::request_timeout, kNone, "POST /v1/resp");
@@ -333,6 +334,9 @@ TEST_CASE("errors: every row that a request can reach is reached by one") {
       case errors::Reach::log_only:
         CHECK(row.code == Code::client_closed_request);
         break;
+      case errors::Reach::admin:
+        CHECK(!reached.contains(row.name));
+        break;
       case errors::Reach::account_settings:
         ++later[errors::reach_word(row.reach)];
         CHECK(!reached.contains(row.name));
@@ -340,7 +344,7 @@ TEST_CASE("errors: every row that a request can reach is reached by one") {
     }
   }
   // Rows that no request to an account without a store can reach.
-  CHECK(later["account_settings"] == 8);
+  CHECK(later["account_settings"] == 7);
 }
 
 TEST_CASE("errors: a fault in the gateway is an internal_error, and nothing worse") {

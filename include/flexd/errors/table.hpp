@@ -52,6 +52,7 @@ enum class Code : uint8_t {
   invalid_value,
   // where and how
   unknown_url,
+  not_found,
   method_not_allowed,
   malformed_request,
   request_timeout,
@@ -95,6 +96,7 @@ enum class Reach : uint8_t {
   fault_hook,        // only a fault planted in flexd
   log_only,          // written to the log; no one is left to read an answer
   account_settings,  // a request of an account with settings that only a store can hold
+  admin,             // a request on the admin listener
 };
 
 struct Row {
@@ -133,6 +135,9 @@ enum class Variant : uint8_t {
   background,
   reserved_field,
   native_parameter,
+  unknown_member,
+  // invalid_value (the row's own: of a request that has to be translated)
+  admin_value,
   // unknown_url: the row's own, its detail is the nearest surface
   // unsupported_media_type (the row's own: not JSON)
   content_encoding,
@@ -151,8 +156,9 @@ enum class Variant : uint8_t {
   provider_down,
   provider_not_served,
   model_maintenance,
+  store_unavailable,
 };
-inline constexpr size_t kVariantCount = static_cast<size_t>(Variant::model_maintenance) + 1;
+inline constexpr size_t kVariantCount = static_cast<size_t>(Variant::store_unavailable) + 1;
 
 // VariantRow is the text of a variant, and where it differs from its row.
 struct VariantRow {
