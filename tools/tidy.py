@@ -51,7 +51,7 @@ THIRD_PARTIES = [
 # Areas whose code serves requests: nothing there throws, and nothing allocates behind the back.
 WORKER_AREAS = ["http", "json", "sse", "race", "surface", "origin", "front"]
 # Within them, files that run on the control thread alone.
-CONTROL_FILES = r"/front/admin\b"
+CONTROL_FILES = r"/front/admin(_\w+)?\."
 BANNED = [
     (r"\b(strcpy|strcat|sprintf|vsprintf|gets|strtok)\s*\(", "use bounded spans or fmt"),
     (r"\b(atoi|atol|atoll|atof)\s*\(", "use std::from_chars"),

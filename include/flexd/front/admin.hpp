@@ -1,24 +1,40 @@
-// admin.hpp: the listener for operators: /healthz, /readyz and /metrics. Never the public one.
+// admin.hpp: the listener for operators and managers, never the public one: /healthz, /readyz,
+// /version and /metrics for anyone who reaches it, and the management API (src/front/admin_api.hpp)
+// for holders of a management key.
 //
-// It runs on the control thread's reactor and may allocate. HTTP/1.1, GET and HEAD, one request at
-// a time, no bodies.
+// It runs on the control thread's reactor and may allocate. HTTP/1.1, one request at a time on a
+// connection, bodies of at most limits::kBodyBytesMax.
 #pragma once
 
 #include <functional>
 #include <memory>
 #include <string>
 
+#include "flexd/account/auth_failures.hpp"
+#include "flexd/account/authenticate.hpp"
+#include "flexd/account/snapshot.hpp"
 #include "flexd/base/result.hpp"
 #include "flexd/io/reactor.hpp"
+#include "flexd/store/store.hpp"
 
 namespace flexd::front {
 
-// AdminHooks is what the listener asks of the process.
+// AdminHooks is what the listener asks of the process. All are called on the control thread.
 struct AdminHooks {
   // is_ready: all listeners are open and no drain has begun.
   std::function<bool()> is_ready;
   // metrics_page makes the page and hands it over, now or in a later turn.
   std::function<void(std::function<void(std::string page)>)> metrics_page;
+  // snapshot is the one that stands now. nullptr before there is one.
+  std::function<account::SnapshotPointer()> snapshot;
+  // with_store runs `job` on the thread that owns the store and then `done` on the control thread.
+  // False (and neither runs) where there is no store, or too much waits for it.
+  std::function<bool(std::function<void(store::Store&)> job, std::function<void()> done)>
+      with_store;
+  // clock is the time, of both kinds.
+  std::function<account::Clock()> clock;
+  account::AuthFailures* auth_failures = nullptr;
+  std::string doc_url_base;
 };
 
 class Admin {

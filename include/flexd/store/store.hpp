@@ -3,7 +3,7 @@
 // The interface is what the embedded database (open_store) and a networked one for several gateways
 // have in common: each function that changes something is one transaction, on disk when it returns,
 // and `load` is one consistent moment. flexd and any number of flexctl use one store at the same
-// time. Calls block; flexd makes them on its control thread only. One object is for one thread.
+// time. Calls block; flexd makes them on a thread of its own. One object is for one thread.
 #pragma once
 
 #include <functional>

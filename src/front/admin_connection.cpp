@@ -1,0 +1,231 @@
+#include "admin_connection.hpp"
+
+#include <algorithm>
+#include <array>
+
+#include "flexd/base/limits.hpp"
+#include "flexd/http/h1_writer.hpp"
+
+namespace flexd::front {
+namespace {
+
+constexpr uint64_t kAdminIdleNs = 30'000'000'000;
+constexpr size_t kRequestIdBytesMax = 64;
+
+bool is_sane_id(std::string_view id) {
+  return !id.empty() && id.size() <= kRequestIdBytesMax &&
+         std::all_of(id.begin(), id.end(), [](char c) {
+           return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
+                  c == '-' || c == '_' || c == '.';
+         });
+}
+
+std::string make_id(io::Reactor& reactor) {
+  constexpr std::string_view kDigits = "0123456789abcdef";
+  std::string id = "req_";
+  for (int word = 0; word < 2; ++word) {
+    uint64_t random = reactor.random_u64();
+    for (int digit = 0; digit < 12; ++digit, random >>= 4U) id += kDigits[random & 15U];
+  }
+  return id;
+}
+
+errors::Code code_of(http::H1Verdict verdict) {
+  switch (http::refusal_of(verdict)) {
+    case http::H1Refusal::malformed_request:
+      return errors::Code::malformed_request;
+    case http::H1Refusal::expectation_failed:
+      return errors::Code::expectation_failed;
+    case http::H1Refusal::headers_too_large:
+      return errors::Code::headers_too_large;
+    case http::H1Refusal::coding_not_implemented:
+      return errors::Code::not_implemented;
+    case http::H1Refusal::version_not_supported:
+      return errors::Code::http_version_not_supported;
+  }
+  return errors::Code::malformed_request;
+}
+
+}  // namespace
+
+AdminAnswer admin_error(const errors::Error& error, std::string_view request_id,
+                        std::string_view doc_url_base) {
+  std::array<char, errors::kErrorBytesMax> space;
+  const errors::Target target{.request_id = request_id, .doc_url_base = doc_url_base};
+  AdminAnswer answer{.status = error.status(),
+                     .type = "application/json",
+                     .body = std::string(errors::write_body(error, target, space))};
+  const errors::Headers extra(error, 0);
+  for (const errors::Header& header : extra.list()) {
+    answer.fields.emplace_back(header.name, header.value);
+  }
+  return answer;
+}
+
+AdminConnection::AdminConnection(io::Reactor& reactor, io::SocketId socket, const io::Address& peer,
+                                 uint64_t number, Handle handle, Gone gone)
+    : reactor_(reactor),
+      socket_(socket),
+      peer_(peer),
+      number_(number),
+      handle_(std::move(handle)),
+      gone_(std::move(gone)),
+      input_(reactor.blocks()),
+      timer_(timer_callback<AdminConnection, &AdminConnection::on_timer>, this) {
+  arm();
+}
+
+void AdminConnection::on_data(std::string_view bytes) {
+  if (state_ == State::closing) return;
+  if (!input_.append(bytes) || input_.size() > 2 * http::kHeadBytesMax + limits::kBodyBytesMax) {
+    close();
+    return;
+  }
+  arm();
+  read_requests();
+}
+
+// read_requests goes through what is there, up to a request whose answer comes later.
+void AdminConnection::read_requests() {
+  if (reading_) return;
+  reading_ = true;
+  bool more = true;
+  while (more && !input_.empty()) {
+    more = false;
+    if (state_ == State::head) {
+      more = read_head();
+    } else if (state_ == State::body) {
+      more = read_body();
+    }
+  }
+  reading_ = false;
+}
+
+bool AdminConnection::read_head() {
+  http::RequestHead head;
+  const http::HeadResult result = http::parse_request_head(input_.view(), 0, head);
+  if (result.incomplete()) return false;
+  request_ = {};
+  if (result.refused()) {
+    keep_alive_ = false;
+    head_only_ = false;
+    refuse(code_of(result.verdict));
+    return false;
+  }
+  begin_request(head);
+  const bool too_large = head.content_length > limits::kBodyBytesMax;
+  const bool waits = head.expect_continue;
+  input_.consume(result.consumed);  // the head's views go with it
+  if (too_large) {
+    refuse(errors::Code::request_too_large);
+    return false;
+  }
+  if (framing_ == http::Framing::none || (framing_ == http::Framing::length && body_left_ == 0)) {
+    finish_request();
+    return true;
+  }
+  state_ = State::body;
+  if (waits) {
+    if (!reactor_.out(socket_).append("HTTP/1.1 100 Continue\r\n\r\n")) close();
+    reactor_.touch(socket_);
+  }
+  return true;
+}
+
+void AdminConnection::begin_request(const http::RequestHead& head) {
+  request_.method = head.method;
+  request_.path = head.target;
+  request_.query = head.query;
+  const size_t keys = head.fields.count("authorization");
+  request_.has_authorization = keys > 0;
+  // One that came twice is malformed: an empty value says so.
+  if (keys == 1) request_.authorization = head.fields.value("authorization");
+  const std::string_view id = head.fields.value("x-request-id");
+  request_.request_id = is_sane_id(id) ? std::string(id) : make_id(reactor_);
+  request_.peer = peer_;
+  head_only_ = head.method == http::Method::head;
+  keep_alive_ = head.keep_alive;
+  framing_ = head.framing;
+  body_left_ = head.content_length;
+  chunks_.reset();
+}
+
+bool AdminConnection::read_body() {
+  if (framing_ == http::Framing::length) {
+    const size_t count = std::min<uint64_t>(body_left_, input_.size());
+    request_.body.append(input_.view().substr(0, count));
+    input_.consume(count);
+    body_left_ -= count;
+    if (body_left_ == 0) finish_request();
+    return true;
+  }
+  std::string_view left = input_.view();
+  http::ChunkEvent event = chunks_.next(left);
+  while (event.kind == http::ChunkEvent::Kind::data &&
+         request_.body.size() + event.data.size() <= limits::kBodyBytesMax) {
+    request_.body.append(event.data);
+    event = chunks_.next(left);
+  }
+  input_.consume(input_.size() - left.size());
+  if (event.kind == http::ChunkEvent::Kind::need_more) return false;
+  if (event.kind == http::ChunkEvent::Kind::done) {
+    finish_request();
+    return true;
+  }
+  refuse(event.kind == http::ChunkEvent::Kind::data ? errors::Code::request_too_large
+                                                    : errors::Code::malformed_request);
+  return false;
+}
+
+void AdminConnection::finish_request() {
+  state_ = State::busy;
+  handle_(number_, std::move(request_));
+}
+
+void AdminConnection::refuse(errors::Code code) {
+  keep_alive_ = false;
+  if (request_.request_id.empty()) request_.request_id = make_id(reactor_);
+  state_ = State::busy;
+  answer(admin_error({.code = code}, request_.request_id, {}));
+}
+
+void AdminConnection::answer(const AdminAnswer& answer) {
+  if (state_ != State::busy) return;
+  std::vector<http::Field> fields = {{"content-type", answer.type}, {"cache-control", "no-store"}};
+  for (const auto& [name, value] : answer.fields) fields.push_back({name, value});
+  std::string text;
+  const bool written = http::write_response_head(
+      text, {.status = answer.status,
+             .fields = fields,
+             .framing = http::Framing::length,
+             .content_length = answer.body.size(),
+             .persistence = keep_alive_ ? http::Persistence::implied : http::Persistence::close});
+  if (!head_only_) text += answer.body;
+  if (!written || !reactor_.out(socket_).append(text)) {
+    state_ = State::closing;
+    timer_.cancel();
+    reactor_.abort(socket_);
+    return;
+  }
+  reactor_.touch(socket_);
+  arm();
+  if (!keep_alive_) {
+    close();
+    return;
+  }
+  state_ = State::head;
+  read_requests();
+}
+
+void AdminConnection::close() {
+  if (state_ == State::closing) return;
+  state_ = State::closing;
+  timer_.cancel();
+  reactor_.close(socket_);
+}
+
+void AdminConnection::arm() {
+  reactor_.timers().set(timer_, reactor_.now_ns() + kAdminIdleNs);
+}
+
+}  // namespace flexd::front

@@ -1,0 +1,99 @@
+// admin_connection.hpp: one operator's connection on the admin listener: HTTP/1.1, a request at a
+// time, with small bodies. It runs on the control thread and may allocate.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "flexd/base/buffer.hpp"
+#include "flexd/base/timer_wheel.hpp"
+#include "flexd/errors/render.hpp"
+#include "flexd/http/h1_chunks.hpp"
+#include "flexd/http/h1_parser.hpp"
+#include "flexd/io/reactor.hpp"
+
+namespace flexd::front {
+
+// AdminRequest is a whole request. It owns what it says, because its answer may come much later.
+struct AdminRequest {
+  http::Method method = http::Method::other;
+  std::string path;
+  std::string query;
+  std::string authorization;  // the field's value
+  bool has_authorization = false;
+  std::string request_id;  // ours, or a sane one that the caller sent
+  std::string body;
+  io::Address peer;
+};
+
+struct AdminAnswer {
+  unsigned status = 200;
+  std::string_view type = "text/plain; charset=utf-8";  // static
+  std::string body;
+  std::vector<std::pair<std::string, std::string>> fields;  // more header fields
+};
+
+// admin_error is the answer for an error of flexd's own, in its usual envelope.
+AdminAnswer admin_error(const errors::Error& error, std::string_view request_id,
+                        std::string_view doc_url_base);
+
+// AdminConnection reads requests and writes the answers. Its number names it to whoever answers
+// late.
+class AdminConnection final : public io::SocketHandler {
+ public:
+  using Handle = std::function<void(uint64_t number, AdminRequest request)>;
+  using Gone = std::function<void(uint64_t number)>;
+
+  AdminConnection(io::Reactor& reactor, io::SocketId socket, const io::Address& peer,
+                  uint64_t number, Handle handle, Gone gone);
+
+  void on_data(std::string_view bytes) override;
+  void on_peer_closed() override { close(); }
+  void on_closed(int /*error*/) override { gone_(number_); }
+
+  // answer answers the request that was handed out last.
+  void answer(const AdminAnswer& answer);
+  void close();
+
+ private:
+  enum class State : uint8_t {
+    head,     // the next request's head is awaited
+    body,     // its body is
+    busy,     // its answer is
+    closing,  // nothing more
+  };
+
+  void read_requests();
+  // read_head and read_body make one step and return whether there may be another.
+  bool read_head();
+  bool read_body();
+  void begin_request(const http::RequestHead& head);
+  // refuse answers what cannot be read on, and ends the connection.
+  void refuse(errors::Code code);
+  void finish_request();
+  void arm();
+  void on_timer() { close(); }
+
+  io::Reactor& reactor_;
+  io::SocketId socket_;
+  io::Address peer_;
+  uint64_t number_;
+  Handle handle_;
+  Gone gone_;
+  Buffer input_;
+  Timer timer_;
+  AdminRequest request_;
+  http::ChunkDecoder chunks_;
+  http::Framing framing_ = http::Framing::none;
+  uint64_t body_left_ = 0;
+  State state_ = State::head;
+  bool reading_ = false;
+  bool keep_alive_ = true;
+  bool head_only_ = false;
+};
+
+}  // namespace flexd::front
