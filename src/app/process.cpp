@@ -6,20 +6,13 @@
 
 #include <cerrno>
 #include <cstdio>
-#include <cstdlib>
 #include <cstring>
-#include <fstream>
-#include <sstream>
 #include <thread>
 #include <utility>
 #include <vector>
 
-#include "flexd/account/key.hpp"
 #include "flexd/crypto/bytes.hpp"
-#include "flexd/http/message.hpp"
 #include "flexd/metrics/exposition.hpp"
-#include "flexd/surface/start_within.hpp"
-#include "flexd/tls/context.hpp"
 #include "notify.hpp"
 
 namespace flexd::app {
@@ -29,14 +22,8 @@ namespace {
 constexpr uint64_t kCutNs = 5'000'000'000;
 // kPublishNs is how long a metrics page waits for its workers.
 constexpr uint64_t kPublishNs = 200'000'000;
-
-// kKeyVariables by errors::Provider: where --dev finds the keys.
-constexpr const char* kKeyVariables[] = {"OPENAI_API_KEY", "GEMINI_API_KEY", "ANTHROPIC_API_KEY"};
-
-std::string environment(const char* name) {
-  const char* const value = std::getenv(name);
-  return value == nullptr ? std::string() : std::string(value);
-}
+// kRetryNs is how soon a worker whose mailbox was full is told of a new snapshot again.
+constexpr uint64_t kRetryNs = 10'000'000;
 
 // Probe is a socket that holds an address for a moment.
 class Probe {
@@ -75,7 +62,9 @@ Process::Process(const config::Settings& settings)
       log_format_(log_format(settings.log_format)),
       log_writer_(STDERR_FILENO),
       timer_(timer_callback<Process, &Process::on_timer>, this),
-      page_timer_(timer_callback<Process, &Process::finish_metrics_pages>, this) {
+      page_timer_(timer_callback<Process, &Process::finish_metrics_pages>, this),
+      snapshot_timer_(timer_callback<Process, &Process::retry_snapshot>, this),
+      usage_timer_(timer_callback<Process, &Process::collect_usage>, this) {
   log_ = std::make_unique<Log>(log_writer_.add_ring(), log_format_, settings_.log_level);
   set_thread_log(log_.get());
 }
@@ -83,8 +72,13 @@ Process::Process(const config::Settings& settings)
 Process::~Process() {
   for (const auto& worker : workers_) worker->post(front::MailKind::stop);
   workers_.clear();
+  // It tells the control thread's reactor of its news.
+  keeper_.reset();
+  publisher_.reset();
   timer_.cancel();
   page_timer_.cancel();
+  snapshot_timer_.cancel();
+  usage_timer_.cancel();
   admin_.reset();
   control_.reset();
   if (signal_fd_ >= 0) ::close(signal_fd_);
@@ -93,114 +87,24 @@ Process::~Process() {
   crypto::wipe(dev_key_.data(), dev_key_.size());
 }
 
-Result<void> Process::prepare() {
-  if (auto models = prepare_models(); !models) return models;
-  for (const std::string& text : settings_.listen) {
-    const Result<io::Address> address = io::Address::parse(text);
-    if (!address) return fail_with("--listen " + text + ": " + address.error().message);
-    addresses_.push_back(*address);
-  }
-  if (!settings_.admin_listen.empty()) {
-    const Result<io::Address> address = io::Address::parse(settings_.admin_listen);
-    if (!address) {
-      return fail_with("--admin-listen " + settings_.admin_listen + ": " + address.error().message);
-    }
-    admin_address_ = *address;
-  }
-  uint64_t seed = 0;
-  crypto::random_bytes({reinterpret_cast<uint8_t*>(&seed), sizeof seed});
-  auth_failures_ =
-      std::make_unique<account::AuthFailures>(settings_.auth_failures_per_minute, seed);
-  if (auto keys = prepare_keys(); !keys) return keys;
-  return prepare_roots();
-}
-
-Result<void> Process::prepare_models() {
-  if (settings_.flex_models_file.empty()) {
-    flex_models_ = std::make_unique<surface::FlexModels>(surface::FlexModels::built_in());
-    return {};
-  }
-  std::ifstream file(settings_.flex_models_file);
-  std::stringstream text;
-  if (!file || !(text << file.rdbuf())) {
-    return fail_with("--flex-models: " + settings_.flex_models_file + " cannot be read");
-  }
-  auto models = surface::FlexModels::parse(text.str());
-  if (!models) {
-    return fail_with("--flex-models: " + settings_.flex_models_file + ": " +
-                     models.error().message);
-  }
-  flex_models_ = std::make_unique<surface::FlexModels>(std::move(*models));
-  return {};
-}
-
-// prepare_roots finds out early whether the workers, which load their own, can trust the providers
-// that there are keys for.
-Result<void> Process::prepare_roots() const {
-  const std::pair<const config::OriginUrl&, const char*> origins[] = {
-      {settings_.openai, kKeyVariables[0]},
-      {settings_.gemini, kKeyVariables[1]},
-      {settings_.anthropic, kKeyVariables[2]}};
-  bool wanted = false;
-  for (const auto& [url, variable] : origins) {
-    const bool has_key = !environment(variable).empty();
-    wanted = wanted || (url.scheme == config::OriginUrl::Scheme::https &&
-                        (has_key || !settings_.origin_ca_file.empty()));
-  }
-  if (!wanted) return {};
-  const auto context = tls::ClientContext::create(settings_.origin_ca_file);
-  if (!context) return fail_with("--origin-ca: " + context.error().message);
-  return {};
-}
-
-Result<void> Process::prepare_keys() {
-  if (!settings_.dev) {
-    return fail_with("there is no store of keys to serve from yet: start with --dev");
-  }
-  const std::string openai = environment(kKeyVariables[0]);
-  const std::string gemini = environment(kKeyVariables[1]);
-  const std::string anthropic = environment(kKeyVariables[2]);
-  if (openai.empty() && gemini.empty() && anthropic.empty()) {
-    return fail_with("--dev: set OPENAI_API_KEY (or GEMINI_API_KEY, ANTHROPIC_API_KEY) first");
-  }
-  for (const std::string* key : {&openai, &gemini, &anthropic}) {
-    if (!http::is_valid_value(*key)) {
-      return fail_with(
-          "--dev: a provider key in the environment holds a control character; often "
-          "it is the newline at its end");
-    }
-  }
-  const std::string& start_within = settings_.dev_start_within;
-  if (!start_within.empty() && !surface::parse_start_within(start_within)) {
-    return fail_with(
-        "--dev-start-within: not default, priority, auto or a duration of 5 to 600 seconds such "
-        "as 00h-00m-30s");
-  }
-  dev_key_ = std::string(account::generate_key(account::KeyKind::inference).reveal());
-  const uint32_t rate = settings_.org_requests_per_second;
-  shared_.snapshot = account::make_dev_snapshot({.key = dev_key_,
-                                                 .openai_key = openai,
-                                                 .gemini_key = gemini,
-                                                 .anthropic_key = anthropic,
-                                                 .start_within = start_within,
-                                                 .requests = {.per_second = rate, .burst = rate},
-                                                 .race_slots = settings_.race_slots_per_org},
-                                                limit_arena_);
-  return {};
-}
-
 Result<void> Process::start() {
   shared_.settings = &settings_;
   shared_.flex_models = flex_models_.get();
+  shared_.prices = prices_.get();
+  shared_.counts_usage = keeper_ != nullptr;
   shared_.auth_failures = auth_failures_.get();
   if (auto free = check_ports_free(); !free) return free;
   if (auto started = start_control(); !started) return started;
   if (auto started = start_workers(); !started) return started;
+  if (keeper_ != nullptr) start_keeper();
   if (auto started = start_admin(); !started) return started;
   announce();
   notify("READY=1");
   log_line(LogLevel::info, "started",
-           {{"version", FLEXD_VERSION}, {"workers", workers_.size()}, {"dev", settings_.dev}});
+           {{"version", FLEXD_VERSION},
+            {"workers", workers_.size()},
+            {"dev", settings_.dev},
+            {"store", settings_.store}});
   return {};
 }
 
@@ -266,18 +170,87 @@ Result<void> Process::start_workers() {
   return {};
 }
 
+// start_keeper hands the first snapshot to the workers like any other, and watches for newer ones.
+void Process::start_keeper() {
+  publisher_ = std::make_unique<SnapshotPublisher>(
+      workers_.size(),
+      [this](size_t worker, front::SnapshotLease& lease) { return workers_[worker]->lend(lease); },
+      [this](account::SnapshotPointer snapshot) { keeper_->retire(std::move(snapshot)); });
+  publish(std::move(shared_.snapshot));
+  keeper_log_ = std::make_unique<Log>(log_writer_.add_ring(), log_format_, settings_.log_level);
+  keeper_->start(keeper_log_.get(), [this] {
+    return control_->post({.kind = static_cast<uint32_t>(ControlMail::keeper)});
+  });
+  usage_ = std::make_unique<UsageCollector>(
+      workers_.size(),
+      [this](size_t worker, account::UsageTable* empty) {
+        return workers_[worker]->ask_usage(empty);
+      },
+      *keeper_);
+  collect_usage();
+}
+
+void Process::collect_usage() {
+  usage_->ask_all();
+  control_->timers().set(usage_timer_, control_->now_ns() + UsageCollector::kPeriodNs);
+}
+
+// finish_usage writes what the workers, who have ended, had counted last.
+void Process::finish_usage() {
+  for (const auto& worker : workers_) usage_->take_last(worker->take_last_usage());
+  keeper_->stop();
+  static_cast<void>(keeper_->collect());
+  usage_->report_rest();
+}
+
+void Process::publish(account::SnapshotPointer snapshot) {
+  if (!publisher_->publish(std::move(snapshot))) {
+    control_->timers().set(snapshot_timer_, control_->now_ns() + kRetryNs);
+  }
+}
+
+void Process::retry_snapshot() {
+  if (!publisher_->retry()) {
+    control_->timers().set(snapshot_timer_, control_->now_ns() + kRetryNs);
+  }
+}
+
+void Process::collect() {
+  if (auto snapshot = keeper_->collect()) publish(std::move(snapshot));
+}
+
 Result<void> Process::start_admin() {
   if (settings_.admin_listen.empty()) return {};
-  admin_ = std::make_unique<front::Admin>(
-      *control_, front::AdminHooks{.is_ready = [this] { return phase_ == Phase::serving; },
-                                   .metrics_page =
-                                       [this](std::function<void(std::string)> done) {
-                                         make_metrics_page(std::move(done));
-                                       }});
+  front::AdminHooks hooks;
+  hooks.is_ready = [this] { return phase_ == Phase::serving; };
+  hooks.metrics_page = [this](std::function<void(std::string)> done) {
+    make_metrics_page(std::move(done));
+  };
+  hooks.snapshot = [this] {
+    return publisher_ != nullptr ? publisher_->current() : shared_.snapshot;
+  };
+  hooks.with_store = [this](Keeper::Job job, Keeper::Reply done) {
+    return with_store(std::move(job), std::move(done));
+  };
+  hooks.clock = [this] {
+    return account::Clock{.monotonic_ns = control_->now_ns(), .unix_s = control_->unix_ms() / 1000};
+  };
+  hooks.auth_failures = auth_failures_.get();
+  hooks.doc_url_base = settings_.doc_url_base;
+  admin_ = std::make_unique<front::Admin>(*control_, std::move(hooks));
   const Result<io::Address> bound = admin_->listen(admin_address_);
   if (!bound) return fail_with("--admin-listen: " + bound.error().message);
   admin_address_ = *bound;
   return {};
+}
+
+// with_store runs a job on the keeper's thread and then `done` on this one.
+bool Process::with_store(Keeper::Job job, Keeper::Reply done) {
+  if (keeper_ == nullptr) return false;
+  return keeper_->submit([this, job = std::move(job), done = std::move(done)](store::Store& store) {
+    job(store);
+    keeper_->reply(done);
+  });
 }
 
 void Process::announce() const {
@@ -295,6 +268,7 @@ void Process::announce() const {
 void Process::run() {
   control_->run();
   for (const auto& worker : workers_) worker->join();
+  if (keeper_ != nullptr) finish_usage();
   if (admin_ != nullptr) {
     admin_->close();
     const uint64_t give_up_ns = control_->now_ns() + kPublishNs;
@@ -364,6 +338,19 @@ void Process::on_mail(const io::Mail& mail) {
       unpublished_--;
       if (unpublished_ == 0) finish_metrics_pages();
       return;
+    case ControlMail::lease_done:
+      publisher_->take_back(*static_cast<front::SnapshotLease*>(mail.pointer));
+      return;
+    case ControlMail::keeper:
+      collect();
+      return;
+    case ControlMail::usage:
+      usage_->take(mail.number, std::unique_ptr<account::UsageTable>(
+                                    static_cast<account::UsageTable*>(mail.pointer)));
+      return;
+    case ControlMail::usage_crowded:
+      usage_->ask(mail.number);
+      return;
     case ControlMail::ended:
       if (--running_ == 0) control_->stop();
       return;
@@ -383,8 +370,10 @@ void Process::finish_metrics_pages() {
   page_timer_.cancel();
   unpublished_ = 0;
   std::vector<const metrics::Core*> cores;
-  cores.reserve(workers_.size());
+  cores.reserve(workers_.size() + 2);
   for (const auto& worker : workers_) cores.push_back(&worker->metrics());
+  if (keeper_ != nullptr) cores.push_back(&keeper_->metrics());
+  if (usage_ != nullptr) cores.push_back(&usage_->metrics());
   std::string page;
   metrics::write_text(cores, FLEXD_VERSION, page);
   const auto pages = std::move(pages_);

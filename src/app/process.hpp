@@ -1,5 +1,8 @@
-// process.hpp: the whole of a running flexd: the control thread's reactor, its workers, the admin
-// listener, signals, and the service manager.
+// process.hpp: the whole of a running flexd: the control thread's reactor, its workers, the keeper
+// of the store, the admin listener, signals, and the service manager.
+//
+//   process.cpp          start to end
+//   process_prepare.cpp  what is read and checked before anything listens
 #pragma once
 
 #include <functional>
@@ -15,6 +18,9 @@
 #include "flexd/front/admin.hpp"
 #include "flexd/front/worker.hpp"
 #include "flexd/io/reactor.hpp"
+#include "keeper.hpp"
+#include "snapshot_publisher.hpp"
+#include "usage_collector.hpp"
 #include "worker_thread.hpp"
 
 namespace flexd::app {
@@ -26,8 +32,8 @@ class Process final : public io::MailHandler {
   Process(const Process&) = delete;
   Process& operator=(const Process&) = delete;
 
-  // prepare reads the files that the settings name and the provider keys, and draws the dev key.
-  // Nothing listens yet; --check-config ends here.
+  // prepare reads the files that the settings name, and the store's keys or those of --dev. Nothing
+  // listens yet; --check-config ends here.
   Result<void> prepare();
   // start opens every listener and says so on stdout.
   Result<void> start();
@@ -38,12 +44,21 @@ class Process final : public io::MailHandler {
 
  private:
   Result<void> prepare_models();
-  Result<void> prepare_keys();
+  Result<void> prepare_prices();
+  Result<void> prepare_store();
+  Result<void> prepare_dev_key();
   Result<void> prepare_roots() const;
   Result<void> check_ports_free() const;
   Result<void> start_control();
   Result<void> start_admin();
   Result<void> start_workers();
+  void start_keeper();
+  bool with_store(Keeper::Job job, Keeper::Reply done);
+  void publish(account::SnapshotPointer snapshot);
+  void retry_snapshot();
+  void collect();
+  void collect_usage();
+  void finish_usage();
   void announce() const;
   void on_signal();
   void drain();
@@ -61,7 +76,12 @@ class Process final : public io::MailHandler {
   account::LimitArena limit_arena_;
   std::unique_ptr<account::AuthFailures> auth_failures_;
   std::unique_ptr<surface::FlexModels> flex_models_;
+  std::unique_ptr<account::Prices> prices_;
   std::string dev_key_;
+  std::unique_ptr<Log> keeper_log_;
+  std::unique_ptr<Keeper> keeper_;  // null with --dev
+  std::unique_ptr<SnapshotPublisher> publisher_;
+  std::unique_ptr<UsageCollector> usage_;  // null with --dev
   front::Shared shared_;
   std::unique_ptr<io::Reactor> control_;
   std::unique_ptr<front::Admin> admin_;
@@ -70,8 +90,10 @@ class Process final : public io::MailHandler {
   std::vector<io::Address> addresses_;
   io::Address admin_address_;
   int signal_fd_ = -1;
-  Timer timer_;       // of the drain
-  Timer page_timer_;  // of a metrics page whose workers do not answer
+  Timer timer_;           // of the drain
+  Timer page_timer_;      // of a metrics page whose workers do not answer
+  Timer snapshot_timer_;  // of a snapshot that a full mailbox did not take
+  Timer usage_timer_;     // of the next round of what was counted
   std::vector<std::function<void(std::string)>> pages_;
   uint32_t unpublished_ = 0;
   uint32_t undrained_ = 0;

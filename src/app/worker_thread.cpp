@@ -40,12 +40,22 @@ void WorkerThread::post(front::MailKind kind) {
   static_cast<void>(mailbox_->post({.kind = static_cast<uint32_t>(kind)}));
 }
 
+bool WorkerThread::lend(front::SnapshotLease& lease) {
+  return mailbox_->post(
+      {.kind = static_cast<uint32_t>(front::MailKind::snapshot), .pointer = &lease});
+}
+
+bool WorkerThread::ask_usage(account::UsageTable* empty) {
+  return mailbox_->post({.kind = static_cast<uint32_t>(front::MailKind::usage), .pointer = empty});
+}
+
 void WorkerThread::join() {
   if (thread_.joinable()) thread_.join();
 }
 
-void WorkerThread::tell(ControlMail mail) {
-  static_cast<void>(control_.post({.kind = static_cast<uint32_t>(mail), .number = options_.index}));
+bool WorkerThread::tell(ControlMail mail, void* pointer) {
+  return control_.post(
+      {.kind = static_cast<uint32_t>(mail), .number = options_.index, .pointer = pointer});
 }
 
 void WorkerThread::main(std::vector<io::Address>& addresses) {
@@ -90,6 +100,17 @@ Result<void> WorkerThread::set_up(std::vector<io::Address>& addresses) {
       [](void* self) { static_cast<WorkerThread*>(self)->tell(ControlMail::drained); }, this);
   worker_->set_on_published(
       [](void* self) { static_cast<WorkerThread*>(self)->tell(ControlMail::published); }, this);
+  worker_->set_on_lease_done(
+      [](void* self, front::SnapshotLease& lease) {
+        return static_cast<WorkerThread*>(self)->tell(ControlMail::lease_done, &lease);
+      },
+      this);
+  worker_->set_on_usage(
+      [](void* self, account::UsageTable* table) {
+        return static_cast<WorkerThread*>(self)->tell(
+            table == nullptr ? ControlMail::usage_crowded : ControlMail::usage, table);
+      },
+      this);
   if (auto opened = worker_->open_origins(); !opened) return opened;
   for (io::Address& address : addresses) {
     const Result<io::Address> bound = worker_->listen(address);
@@ -112,6 +133,7 @@ void WorkerThread::run() {
     reactor_->timers().set(nap, reactor_->now_ns() + 10'000'000);
     reactor_->turn(true);
   }
+  last_usage_ = worker_->take_usage();
   // Whoever still holds on now holds on to a process that ends.
   if (!is_over()) {
     left_worker_ = worker_.release();

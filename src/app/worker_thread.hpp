@@ -6,6 +6,7 @@
 #include <memory>
 #include <string>
 #include <thread>
+#include <utility>
 #include <vector>
 
 #include "flexd/base/log.hpp"
@@ -15,11 +16,15 @@
 
 namespace flexd::app {
 
-// Mail from a worker to the control thread; `number` is the worker's index.
+// Mail from a worker to the control thread; `number` is the worker's index. Or from the keeper.
 enum class ControlMail : uint32_t {
-  drained,    // its last caller has gone
-  published,  // its gauges are written
-  ended,      // its loop is over
+  drained,        // its last caller has gone
+  published,      // its gauges are written
+  lease_done,     // `pointer` is a SnapshotLease that it uses no more
+  keeper,         // the keeper has something to collect
+  usage,          // `pointer` is a UsageTable, full, that is the control thread's now
+  usage_crowded,  // it would like to be asked for its usage
+  ended,          // its loop is over
 };
 
 struct WorkerThreadOptions {
@@ -44,6 +49,13 @@ class WorkerThread {
   Result<void> start(std::vector<io::Address>& addresses);
   // post sends mail to the worker.
   void post(front::MailKind kind);
+  // lend mails a lease to the worker; false if its mailbox is full.
+  [[nodiscard]] bool lend(front::SnapshotLease& lease);
+  // ask_usage mails an empty table, or nullptr (see front::MailKind::usage); false likewise.
+  [[nodiscard]] bool ask_usage(account::UsageTable* empty);
+  // take_last_usage is what was counted and not handed over, once the thread has ended; may be
+  // null.
+  std::unique_ptr<account::UsageTable> take_last_usage() { return std::move(last_usage_); }
   void join();
   const metrics::Core& metrics() const { return *metrics_; }
 
@@ -51,7 +63,7 @@ class WorkerThread {
   void main(std::vector<io::Address>& addresses);
   Result<void> set_up(std::vector<io::Address>& addresses);
   void run();
-  void tell(ControlMail mail);
+  bool tell(ControlMail mail, void* pointer = nullptr);
 
   WorkerThreadOptions options_;
   front::Shared& shared_;
@@ -63,6 +75,7 @@ class WorkerThread {
   // mailbox_ stays when a reactor is left to the end of the process.
   io::Reactor* mailbox_ = nullptr;
   std::unique_ptr<front::Worker> worker_;
+  std::unique_ptr<account::UsageTable> last_usage_;
   // What could not be ended in time is left to the end of the process, and reachable from here.
   front::Worker* left_worker_ = nullptr;
   io::Reactor* left_reactor_ = nullptr;

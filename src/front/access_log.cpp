@@ -1,21 +1,7 @@
 #include "access_log.hpp"
 
-#include <arpa/inet.h>
-
-#include <array>
-
 namespace flexd::front {
 namespace {
-
-// write_ip spells an address without allocating; IPv4-mapped addresses as IPv4.
-std::string_view write_ip(const io::Address& address, std::array<char, INET6_ADDRSTRLEN>& space) {
-  if (address.family() == AF_UNIX) return "unix";
-  const std::array<uint8_t, 16> ip = address.ip();
-  const bool v4 = address.family() == AF_INET;
-  const char* const text = inet_ntop(v4 ? AF_INET : AF_INET6, v4 ? ip.data() + 12 : ip.data(),
-                                     space.data(), static_cast<socklen_t>(space.size()));
-  return text == nullptr ? std::string_view() : std::string_view(text);
-}
 
 // milliseconds keeps three decimals: the log has microseconds.
 double milliseconds(uint64_t ns) {
@@ -27,13 +13,13 @@ double milliseconds(uint64_t ns) {
 
 void write_access_line(Log& log, uint64_t unix_ms, const AccessRecord& r) {
   if (!log.enabled(LogLevel::info)) return;
-  std::array<char, INET6_ADDRSTRLEN> space;
+  const IpText client(r.client.ip());
   LogLine line(log.ring(), log.format(), LogLevel::info, unix_ms, "request");
   const auto text = [&line](std::string_view name, std::string_view value) {
     if (!value.empty()) line.field({name, value});
   };
   text("request_id", r.request_id);
-  text("client", write_ip(r.client, space));
+  text("client", r.client.family() == AF_UNIX ? "unix" : client.view());
   text("path", r.path);
   line.field({"status", r.status});
   text("outcome", r.outcome);

@@ -1,10 +1,11 @@
 #include "client_connection.hpp"
 
-#include <array>
+#include <algorithm>
 
+#include "client_address.hpp"
 #include "exchange.hpp"
 #include "flexd/base/limits.hpp"
-#include "flexd/http/h1_writer.hpp"
+#include "flexd/http/proxy_header.hpp"
 #include "worker.hpp"
 
 namespace flexd::front {
@@ -15,8 +16,6 @@ constexpr std::string_view kContinue = "HTTP/1.1 100 Continue\r\n\r\n";
 // kKeptInputMax bounds what is kept of a next request before receiving is paused; what the kernel
 // had delivered by then may come on top, at most the receive buffers in flight.
 constexpr size_t kKeptInputMax = 1U << 20U;
-// kHeadSpace holds nearly every response head.
-constexpr size_t kHeadSpace = 8192;
 // kBodyProgressBytes within --body-timeout is what a sender must manage.
 constexpr size_t kBodyProgressBytes = 1024;
 
@@ -53,6 +52,7 @@ ClientConnection::~ClientConnection() {
 void ClientConnection::open(bool shed) {
   if (!shed) {
     arm(worker_.settings().header_timeout_ns);
+    if (worker_.settings().proxy_protocol) expect_preface();
     return;
   }
   keep_alive_ = false;
@@ -65,10 +65,24 @@ void ClientConnection::open(bool shed) {
   exchange_->begin_refused(errors::Code::service_unavailable);
 }
 
+// expect_preface: the peer has to say whom it speaks for, and with --trusted-proxy may do so only
+// as one of those: anyone else could name any address.
+void ClientConnection::expect_preface() {
+  const config::Settings& settings = worker_.settings();
+  state_ = State::preface;
+  if (settings.trusted_proxies.empty() || is_trusted_proxy(settings, peer_)) return;
+  if (peer_.family() == AF_UNSPEC) {
+    // It was reset before anyone could ask who it is, as HAProxy's health checks are.
+    close(0);
+    return;
+  }
+  refuse_preface(metrics::ProxyRefusal::untrusted);
+}
+
 void ClientConnection::drain() {
   draining_ = true;
   keep_alive_ = false;
-  if (state_ == State::idle) close();
+  if (state_ == State::idle || state_ == State::preface) close();
 }
 
 void ClientConnection::cut() {
@@ -96,7 +110,9 @@ std::string_view ClientConnection::process(std::string_view bytes) {
   while (!bytes.empty() && state_ != State::closing && state_ != State::busy) {
     const bool in_head = state_ == State::idle || state_ == State::head;
     if (in_head && is_slow_reader()) break;
-    const std::string_view rest = in_head ? process_head(bytes) : process_body(bytes);
+    const std::string_view rest = in_head                    ? process_head(bytes)
+                                  : state_ == State::preface ? process_preface(bytes)
+                                                             : process_body(bytes);
     if (rest.size() == bytes.size()) break;  // more input is needed
     bytes = rest;
   }
@@ -143,6 +159,28 @@ void ClientConnection::pause_if_waiting() {
   if (paused_ || (state_ != State::busy && !slow_)) return;
   paused_ = true;
   worker_.reactor().pause(socket_);
+}
+
+std::string_view ClientConnection::process_preface(std::string_view bytes) {
+  const http::ProxyHeader header = http::parse_proxy_header(bytes);
+  switch (header.state) {
+    case http::ProxyHeader::State::incomplete:
+      return bytes;
+    case http::ProxyHeader::State::refused:
+      refuse_preface(metrics::ProxyRefusal::malformed);
+      return {};
+    case http::ProxyHeader::State::complete:
+      break;
+  }
+  if (header.has_source) peer_ = io::Address::from_ip(header.source, header.source_port);
+  state_ = State::idle;  // the clock for the first head is running already
+  return bytes.substr(header.consumed);
+}
+
+// refuse_preface closes without an answer: what the peer speaks is unknown.
+void ClientConnection::refuse_preface(metrics::ProxyRefusal cause) {
+  worker_.on_proxy_refusal(peer_, cause);
+  close(0);
 }
 
 std::string_view ClientConnection::process_head(std::string_view bytes) {
@@ -296,95 +334,6 @@ void ClientConnection::next_request() {
   if (!processing_ && !input_.empty()) process_kept();
 }
 
-void ClientConnection::begin_answer(const AnswerHead& head) {
-  if (head.close) keep_alive_ = false;
-  http::Persistence persistence = http::Persistence::implied;
-  const bool old = version_ == http::Version::h1_0;
-  answer_framing_ = head.no_body      ? http::Framing::none
-                    : head.has_length ? http::Framing::length
-                    : old             ? http::Framing::until_close
-                                      : http::Framing::chunked;
-  if (answer_framing_ == http::Framing::until_close || draining_) keep_alive_ = false;
-  if (expects_continue_ && state_ == State::body) {
-    // The caller may or may not send the body now; only closing is unambiguous (RFC 9110 10.1.1).
-    keep_alive_ = false;
-  }
-  if (!keep_alive_) {
-    persistence = http::Persistence::close;
-  } else if (old) {
-    persistence = http::Persistence::keep_alive;
-  }
-  // Put together beside the queue and appended once. A head that is too large for that is a rare
-  // one.
-  std::array<char, kHeadSpace> space;
-  http::SpanSink sink(space);
-  ByteChain& out = worker_.reactor().out(socket_);
-  const bool written = write_head(sink, head, persistence) ? out.append(sink.view())
-                                                           : write_head(out, head, persistence);
-  if (!written) worker_.reactor().abort(socket_);
-  worker_.reactor().touch(socket_);
-}
-
-template <typename Sink>
-bool ClientConnection::write_head(Sink& sink, const AnswerHead& head,
-                                  http::Persistence persistence) {
-  http::HeadWriter<Sink> writer(sink);
-  writer.status_line(head.status);
-  // Flexd's own fields are made of plain text, and the provider's were checked when they were kept.
-  for (const http::Field& field : head.fields) writer.checked_field(field.name, field.value);
-  writer.checked_field("date", worker_.date());
-  writer.framing(answer_framing_, head.content_length);
-  writer.persistence(persistence);
-  return writer.end();
-}
-
-void ClientConnection::put(std::string_view bytes) {
-  if (!worker_.reactor().out(socket_).append(bytes)) worker_.reactor().abort(socket_);
-  worker_.reactor().touch(socket_);
-}
-
-bool ClientConnection::write(std::string_view bytes) {
-  if (bytes.empty() || is_head_ || answer_framing_ == http::Framing::none) return true;
-  if (!worker_.reactor().is_open(socket_)) return true;
-  ByteChain& out = worker_.reactor().out(socket_);
-  bool fits = true;
-  if (answer_framing_ == http::Framing::chunked) {
-    const http::ChunkHead head(bytes.size());
-    fits = out.append(head.view()) && out.append(bytes) && out.append(http::kChunkEnd);
-  } else {
-    fits = out.append(bytes);
-  }
-  // Without memory the answer cannot be whole: cut it visibly.
-  if (!fits) worker_.reactor().abort(socket_);
-  worker_.reactor().touch(socket_);
-  if (out.size() > io::kOutHighBytes) writer_waits_ = true;
-  return !writer_waits_;
-}
-
-void ClientConnection::finish() {
-  if (answer_framing_ == http::Framing::chunked && !is_head_) put(http::kLastChunk);
-  exchange_ = nullptr;
-  answered_ = true;
-  if (state_ == State::busy) {
-    next_request();
-    return;
-  }
-  // Answered before the request was read: read the rest away, so that the caller sees the answer.
-  // One that asked for leave to send its body does not send it now.
-  if (framing_ == http::Framing::until_close || (!keep_alive_ && expects_continue_)) {
-    close(limits::kDrainNs);
-    return;
-  }
-  state_ = State::discard;
-  arm(limits::kDrainNs);
-}
-
-void ClientConnection::abort_answer() {
-  exchange_ = nullptr;
-  worker_.reactor().abort(socket_);
-  state_ = State::closing;
-}
-
 void ClientConnection::close(uint64_t linger_ns) {
   timer_.cancel();
   state_ = State::closing;
@@ -401,26 +350,12 @@ void ClientConnection::on_peer_closed() {
     state_ = State::closing;
     return;
   }
-  close();
-}
-
-// on_flush: what made a write report a slow caller may have been sent in the same turn. The reactor
-// then sees nothing above its mark and will not call on_drained.
-void ClientConnection::on_flush() {
-  if (writer_waits_ && worker_.reactor().out(socket_).size() <= io::kOutHighBytes) on_drained();
-}
-
-void ClientConnection::on_drained() {
-  writer_waits_ = false;
-  if (exchange_ != nullptr) exchange_->on_drained();
-  if (!slow_ || state_ == State::closing) return;
-  slow_ = false;
-  if (state_ == State::busy) return;
-  if (paused_) {
-    paused_ = false;
-    worker_.reactor().resume(socket_);
+  // Balancers see whether a port is open by connecting to it, and leave again: that is no failure.
+  if (state_ == State::preface && !input_.empty()) {
+    refuse_preface(metrics::ProxyRefusal::malformed);
+    return;
   }
-  if (!input_.empty()) process_kept();
+  close();
 }
 
 void ClientConnection::on_closed(int /*error*/) {
@@ -440,6 +375,9 @@ void ClientConnection::arm(uint64_t duration_ns) {
 
 void ClientConnection::on_timer() {
   switch (state_) {
+    case State::preface:
+      refuse_preface(metrics::ProxyRefusal::timeout);
+      return;
     case State::idle:
     case State::discard:
       close();

@@ -7,6 +7,12 @@
 //
 //   head -> body -> busy -> head ...          the answer came after the request
 //   head -> body -> discard -> head ...       the answer came first: the rest is read away
+//
+// With --proxy-protocol a PROXY header comes before the first head (http/proxy_header.hpp); a peer
+// that sends none is sent away without a word.
+//
+//   client_connection.cpp         reading: the state machine
+//   client_connection_answer.cpp  writing
 #pragma once
 
 #include <cstdint>
@@ -19,6 +25,7 @@
 #include "flexd/http/h1_parser.hpp"
 #include "flexd/http/h1_writer.hpp"
 #include "flexd/io/reactor.hpp"
+#include "flexd/metrics/catalog.hpp"
 
 namespace flexd::front {
 
@@ -53,6 +60,7 @@ class ClientConnection final : public io::SocketHandler, public ClientStream {
   bool write(std::string_view bytes) override;
   void finish() override;
   void abort_answer() override;
+  // peer is who connected, or whom its PROXY header named.
   const io::Address& peer() const override { return peer_; }
 
   // handle is this object's place in the worker's slab.
@@ -60,6 +68,7 @@ class ClientConnection final : public io::SocketHandler, public ClientStream {
 
  private:
   enum class State : uint8_t {
+    preface,  // the PROXY header is awaited
     idle,     // between requests: not a byte of the next head
     head,     // part of a head is there
     body,     // the head is with the exchange, its body is coming
@@ -72,6 +81,9 @@ class ClientConnection final : public io::SocketHandler, public ClientStream {
   bool is_slow_reader();
   void pause_if_waiting();
   void note_body_progress(size_t count);
+  void expect_preface();
+  std::string_view process_preface(std::string_view bytes);
+  void refuse_preface(metrics::ProxyRefusal cause);
   std::string_view process_head(std::string_view bytes);
   std::string_view process_body(std::string_view bytes);
   void begin_request(const http::RequestHead& head);

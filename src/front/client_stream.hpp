@@ -40,7 +40,7 @@ class ClientStream {
   // be used after it.
   virtual void abort_answer() = 0;
 
-  // peer is the caller's address.
+  // peer is the caller's address, or that of the proxy before it.
   virtual const io::Address& peer() const = 0;
 
  protected:

@@ -1,8 +1,10 @@
 #include "exchange.hpp"
 
 #include <algorithm>
+#include <utility>
 
 #include "access_log.hpp"
+#include "ceiling_fields.hpp"
 #include "flexd/base/limits.hpp"
 #include "provider_fields.hpp"
 #include "worker.hpp"
@@ -20,7 +22,7 @@ Exchange::Exchange(WorkerCore& worker, ClientStream& client)
       clock_timer_(timer_callback<Exchange, &Exchange::on_clock_timer>, this),
       tick_timer_(timer_callback<Exchange, &Exchange::on_tick_timer>, this) {
   begun_ns_ = now_ns();
-  peer_ = client.peer();
+  caller_ = client.peer();
 }
 
 Exchange::~Exchange() {
@@ -119,29 +121,41 @@ void Exchange::fail(const errors::Error& error) {
                               .doc_url_base = worker_.settings().doc_url_base};
   const std::string_view body = errors::write_body(error, target, space);
   const errors::Headers extra(error, client_retry_count_);
+  error_code_ = error.name();
+  const bool close_after = error.code == errors::Code::request_too_large ||
+                           error.code == errors::Code::request_timeout || worker_.is_draining();
+  begin_own({.status = error.status(),
+             .extra = extra.list(),
+             .length = body.size(),
+             .close = close_after});
+  client_->write(body);
+  finish_answer(metrics::Outcome::own_error);
+}
+
+// begin_own writes the head of an answer of flexd's own.
+void Exchange::begin_own(const OwnAnswer& answer) {
   http::FieldList fields;
   const auto push = [&fields](std::string_view name, std::string_view value) {
     discard(fields.push(name, value), "a dozen fields fit");
   };
   push("content-type", "application/json");
-  for (const errors::Header& header : extra.list()) push(header.name, header.value);
+  for (const errors::Header& header : answer.extra) push(header.name, header.value);
   push("x-request-id", request_id());
   if (dialect_ == errors::Dialect::messages) push("request-id", request_id());
   push("x-flexinference-request-id", request_id());
   if (is_decided()) push_routing_fields(fields);
-  answer_status_ = error.status();
-  error_code_ = error.name();
-  const bool close_after = error.code == errors::Code::request_too_large ||
-                           error.code == errors::Code::request_timeout || worker_.is_draining();
+  std::optional<CeilingFields> ceiling;
+  if (ceiling_.resets_at_s != 0) {
+    ceiling.emplace(key_->requests_per_minute, ceiling_).push(false, fields);
+  }
+  answer_status_ = answer.status;
   first_byte_ns_ = now_ns();
-  bytes_out_ = body.size();
-  client_->begin_answer({.status = error.status(),
+  bytes_out_ = answer.length;
+  client_->begin_answer({.status = answer.status,
                          .fields = {fields.begin(), fields.size()},
                          .has_length = true,
-                         .content_length = body.size(),
-                         .close = close_after});
-  client_->write(body);
-  finish_answer(metrics::Outcome::own_error);
+                         .content_length = answer.length,
+                         .close = answer.close});
 }
 
 // finish_answer: the last byte of the answer is written.
@@ -155,6 +169,7 @@ void Exchange::finish_answer(metrics::Outcome outcome) {
     // The provider has said all; only its end of stream is missing. Resetting the stream now would
     // count against the connection.
     state_ = State::settling;
+    count_usage();
     tick_timer_.cancel();
     race_timer_.cancel();
     worker_.reactor().timers().set(clock_timer_, now_ns() + kSettleNs);
@@ -168,6 +183,7 @@ void Exchange::finish_answer(metrics::Outcome outcome) {
 void Exchange::close() {
   if (state_ == State::over) return;
   cancel_legs();
+  count_usage();
   state_ = State::over;
   race_timer_.cancel();
   clock_timer_.cancel();
@@ -179,6 +195,7 @@ void Exchange::close() {
   if (flex_) flex_->release();
   standard_.release();
   answering_leg_ = nullptr;
+  release_lease();
   worker_.release(*this);
 }
 
@@ -186,6 +203,14 @@ void Exchange::release_slot() {
   if (!slot_taken_) return;
   slot_taken_ = false;
   organization_->cells->race_slots.release();
+}
+
+// release_lease: nothing of the snapshot is used any more.
+void Exchange::release_lease() {
+  if (lease_ == nullptr) return;
+  key_ = nullptr;
+  organization_ = nullptr;
+  worker_.leases().leave(*std::exchange(lease_, nullptr));
 }
 
 // make_request_id takes the caller's id if it is sane, else draws one.
@@ -241,6 +266,8 @@ surface::AnswerContext Exchange::answer_context(const Leg& leg) const {
 void Exchange::log_access(metrics::Outcome outcome) {
   if (logged_) return;
   logged_ = true;
+  outcome_ = outcome;
+  had_reason_ = is_decided();
   metrics::Core& metrics = worker_.metrics();
   const auto reason = is_decided() ? static_cast<metrics::Reason>(reason_) : metrics::Reason::none;
   metrics.add(metrics::Counter::requests, metrics::at(outcome, reason));
@@ -258,7 +285,7 @@ void Exchange::log_access(metrics::Outcome outcome) {
   write_access_line(
       worker_.log(), worker_.reactor().unix_ms(),
       {.request_id = request_id(),
-       .client = peer_,
+       .client = caller_,
        .path = path_,
        .status = answer_status_,
        .outcome = metrics::kOutcomes[static_cast<size_t>(outcome)],

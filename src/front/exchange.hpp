@@ -8,6 +8,8 @@
 //   exchange_checks.cpp  the checks before anything is sent
 //   exchange_race.cpp    attempts, the race's events and actions, clocks
 //   exchange_answer.cpp  what is written to the caller once it is decided who answers
+//   exchange_usage.cpp   what it has used and what that costs
+//   exchange_models.cpp  the list of models, which flexd answers itself
 //
 // It ends by telling the worker, which frees it in a later turn, so that no function of it is ever
 // left to run on a freed object.
@@ -16,15 +18,19 @@
 #include <array>
 #include <cstdint>
 #include <optional>
+#include <span>
 #include <string_view>
 
 #include "client_stream.hpp"
+#include "cost_text.hpp"
 #include "field_store.hpp"
+#include "flexd/account/authenticate.hpp"
 #include "flexd/account/snapshot.hpp"
 #include "flexd/base/buffer.hpp"
 #include "flexd/base/slab.hpp"
 #include "flexd/base/timer_wheel.hpp"
 #include "flexd/errors/render.hpp"
+#include "flexd/front/snapshot_lease.hpp"
 #include "flexd/http/message.hpp"
 #include "flexd/metrics/catalog.hpp"
 #include "flexd/race/race.hpp"
@@ -37,6 +43,7 @@
 namespace flexd::front {
 
 class WorkerCore;
+struct Route;
 
 // kRequestIdMax bounds a request id taken from a caller.
 inline constexpr size_t kRequestIdMax = 64;
@@ -126,13 +133,23 @@ class Exchange {
     bool no_body = false;
   };
 
+  // OwnAnswer is the head of an answer that flexd gives itself, in JSON.
+  struct OwnAnswer {
+    unsigned status = 200;
+    std::span<const errors::Header> extra{};
+    uint64_t length = 0;
+    bool close = false;
+  };
+
   // exchange.cpp
   void fail(const errors::Error& error);
   void fail(errors::Code code) { fail(errors::Error{.code = code}); }
+  void begin_own(const OwnAnswer& answer);
   void finish_answer(metrics::Outcome outcome);
   void log_access(metrics::Outcome outcome);
   void close();
   void release_slot();
+  void release_lease();
   void make_request_id(std::string_view theirs);
   void make_unique();
   std::string_view request_id() const { return {request_id_.data(), request_id_size_}; }
@@ -141,12 +158,19 @@ class Exchange {
   void read_client_facts(const http::RequestHead& head);
   bool check_head(const http::RequestHead& head);
   bool check_key(const http::RequestHead& head);
+  bool check_rates();
   bool check_entity(const http::RequestHead& head);
   bool check_body();
   bool read_body();
   bool drop_foreign_thoughts();
   bool translate_body();
+  bool check_model();
   bool check_provider();
+  bool check_money();
+  account::Clock clock() const;
+
+  // exchange_models.cpp
+  void answer_models(const Route& route);
 
   // exchange_race.cpp
   void route();
@@ -186,6 +210,22 @@ class Exchange {
   void arm_tick();
   void on_tick_timer();
 
+  // exchange_usage.cpp
+  // Bill is what an answer costs.
+  struct Bill {
+    bool priced = false;
+    uint64_t nanos = 0;           // at the tier that served
+    uint64_t standard_nanos = 0;  // at standard
+  };
+  const surface::Usage* final_usage() const;
+  std::string_view served_tier(const Leg& leg) const;
+  std::string_view usage_model() const;
+  const Bill& bill();
+  Bill make_bill(const surface::Usage& usage) const;
+  void count_usage();
+  void count_tokens(const surface::Usage& usage, store::UsageCounts& counts);
+  void push_cost(CostText& space, http::FieldList& fields);
+
   WorkerCore& worker_;
   ClientStream* client_;
   State state_ = State::receiving;
@@ -194,8 +234,12 @@ class Exchange {
 
   // The request.
   errors::Dialect dialect_ = errors::Dialect::responses;
+  // The lease keeps the two below, and the provider's key that attempts send, until `close`.
+  SnapshotLease* lease_ = nullptr;
   const account::KeyRecord* key_ = nullptr;
   const account::Organization* organization_ = nullptr;
+  // ceiling_ is what the key's ceiling said; resets_at_s is 0 if it has none or was not asked.
+  account::Window ceiling_;
   Buffer body_;
   Buffer translated_;  // the provider's body, where it is another than the caller's
   FieldStore upstream_fields_;
@@ -223,8 +267,9 @@ class Exchange {
   uint64_t last_written_ns_ = 0;
   uint64_t progress_ns_ = 0;  // of the last event that meant something
 
+  io::Address caller_;  // by which failed authentications are counted
+
   // For the log.
-  io::Address peer_;
   uint64_t begun_ns_ = 0;
   uint64_t complete_ns_ = 0;
   uint64_t started_ns_ = 0;
@@ -236,6 +281,14 @@ class Exchange {
   std::string_view error_code_;
   std::string_view flex_loss_;
   bool logged_ = false;
+
+  // For the usage.
+  metrics::Outcome outcome_ = metrics::Outcome::ok;  // once it is logged
+  std::optional<Bill> bill_;                         // once it is known what was used
+  uint8_t possible_double_bills_ = 0;
+  bool checked_ = false;     // start_within is known
+  bool had_reason_ = false;  // it was decided when it ended
+  bool usage_counted_ = false;
 };
 
 }  // namespace flexd::front

@@ -1,4 +1,5 @@
 // exchange_answer.cpp: what is written to the caller once it is decided who answers.
+#include "ceiling_fields.hpp"
 #include "exchange.hpp"
 #include "provider_fields.hpp"
 #include "worker.hpp"
@@ -64,6 +65,12 @@ void Exchange::begin_routed(const Leg& leg, const AnswerShape& shape) {
   }
   push_request_ids(fields, theirs);
   push_routing_fields(fields);
+  std::optional<CeilingFields> ceiling;
+  if (ceiling_.resets_at_s != 0) {
+    ceiling.emplace(key_->requests_per_minute, ceiling_).push(true, fields);
+  }
+  CostText cost;
+  push_cost(cost, fields);
   answer_status_ = shape.status;
   state_ = State::answering;
   first_byte_ns_ = now_ns();

@@ -2,8 +2,9 @@
 #include <charconv>
 #include <utility>
 
+#include "client_address.hpp"
 #include "exchange.hpp"
-#include "flexd/account/authenticate.hpp"
+#include "flexd/account/gates.hpp"
 #include "flexd/base/ascii.hpp"
 #include "flexd/base/limits.hpp"
 #include "flexd/surface/foreign_thoughts.hpp"
@@ -46,6 +47,9 @@ bool allows_native(const config::Settings& settings, const account::KeyRecord& k
 
 void Exchange::read_client_facts(const http::RequestHead& head) {
   make_request_id(head.fields.value("x-request-id"));
+  if (!worker_.settings().trusted_proxies.empty()) {
+    caller_ = client_address(worker_.settings(), caller_, head.fields);
+  }
   const std::string_view retries = head.fields.value("x-stainless-retry-count");
   std::from_chars(retries.data(), retries.data() + retries.size(), client_retry_count_);
   patience_ns_ = surface::parse_patience(head.fields.value("x-stainless-timeout"));
@@ -54,29 +58,39 @@ void Exchange::read_client_facts(const http::RequestHead& head) {
 bool Exchange::check_head(const http::RequestHead& head) {
   const Route route = find_route(head.target, head.method);
   dialect_ = route.dialect;
+  const bool wants_models =
+      route.kind == RouteKind::list_models || route.kind == RouteKind::get_model;
+  // Anthropic's models have the same paths as OpenAI's; its SDKs always name a version.
+  if (wants_models && head.fields.count("anthropic-version") != 0) {
+    dialect_ = errors::Dialect::messages;
+  }
   path_ = route.kind == RouteKind::unknown_url ? std::string_view() : route.nearest;
   if (route.kind == RouteKind::unknown_url) {
     fail({.code = errors::Code::unknown_url, .detail = route.nearest});
     return false;
   }
   if (route.kind == RouteKind::method_not_allowed) {
-    fail({.code = errors::Code::method_not_allowed, .detail = "POST"});
+    fail({.code = errors::Code::method_not_allowed, .detail = route.allow});
     return false;
   }
-  return check_key(head) && check_entity(head);
+  if (!check_key(head)) return false;
+  if (wants_models) {
+    answer_models(route);
+    return false;
+  }
+  return check_entity(head);
 }
 
 bool Exchange::check_key(const http::RequestHead& head) {
-  const account::Snapshot& snapshot = worker_.snapshot();
+  lease_ = &worker_.leases().enter();
+  const account::Snapshot& snapshot = *lease_->snapshot;
   const account::Caller caller{
       .credentials = {.authorization = credential(head.fields, "authorization"),
                       .x_api_key = credential(head.fields, "x-api-key"),
                       .x_goog_api_key = credential(head.fields, "x-goog-api-key")},
       .dialect = dialect_,
-      .ip = peer_.ip()};
-  const account::Clock clock{.monotonic_ns = now_ns(),
-                             .unix_s = worker_.reactor().unix_ms() / 1000};
-  const auto key = account::authenticate(caller, snapshot, *worker_.shared().auth_failures, clock,
+      .ip = caller_.ip()};
+  const auto key = account::authenticate(caller, snapshot, *worker_.shared().auth_failures, clock(),
                                          &worker_.metrics());
   if (!key) {
     fail(key.error());
@@ -84,12 +98,28 @@ bool Exchange::check_key(const http::RequestHead& head) {
   }
   key_ = *key;
   organization_ = &snapshot.organization(*key_);
-  if (const auto admitted = account::admit(*organization_, now_ns(), &worker_.metrics());
+  return check_rates();
+}
+
+account::Clock Exchange::clock() const {
+  return {.monotonic_ns = now_ns(), .unix_s = worker_.reactor().unix_ms() / 1000};
+}
+
+// check_rates counts the request against its organization's rate, then against its key's ceiling.
+bool Exchange::check_rates() {
+  const account::Clock now = clock();
+  if (const auto admitted = account::admit(*organization_, now.monotonic_ns, &worker_.metrics());
       !admitted) {
     fail(admitted.error());
     return false;
   }
-  return true;
+  ceiling_ = account::admit_key(*key_, now, &worker_.metrics());
+  if (ceiling_.admitted) return true;
+  const uint64_t left_s = ceiling_.resets_at_s > now.unix_s ? ceiling_.resets_at_s - now.unix_s : 1;
+  fail({.code = errors::Code::rate_limit_exceeded,
+        .variant = errors::Variant::key_ceiling,
+        .retry_after_s = static_cast<uint32_t>(left_s)});
+  return false;
 }
 
 // check_entity judges what the head says of the body, before a byte of it is read.
@@ -125,7 +155,7 @@ bool Exchange::check_entity(const http::RequestHead& head) {
 }
 
 bool Exchange::check_body() {
-  if (!read_body() || !drop_foreign_thoughts()) return false;
+  if (!read_body() || !check_model() || !drop_foreign_thoughts()) return false;
   const surface::RequestRules rules{.flex_models = *worker_.shared().flex_models,
                                     .default_start_within = key_->start_within,
                                     .native_parameters = allows_native(worker_.settings(), *key_)};
@@ -137,18 +167,26 @@ bool Exchange::check_body() {
     fail(checked.error());
     return false;
   }
+  checked_ = true;
   if (!translate_body()) return false;
   if (unbounded) {
     fail(checked.error());
     return false;
   }
-  return check_provider();
+  return check_provider() && check_money();
 }
 
 bool Exchange::read_body() {
   const auto read = surface::read_request(dialect_, body_.view(), facts_);
   if (!read) fail(read.error());
   return read.has_value();
+}
+
+// check_model holds the request to its key's list of models.
+bool Exchange::check_model() {
+  if (account::allows_model(*key_, facts_.model)) return true;
+  fail({.code = errors::Code::model_not_allowed, .detail = facts_.model});
+  return false;
 }
 
 // drop_foreign_thoughts makes room for a caller who has changed the model amid a conversation: the
@@ -181,6 +219,14 @@ bool Exchange::translate_body() {
 }
 
 bool Exchange::check_provider() {
+  if (const account::ModelState* const model = lease_->snapshot->model(facts_.model);
+      model != nullptr && model->maintenance) {
+    fail({.code = errors::Code::service_unavailable,
+          .variant = errors::Variant::model_maintenance,
+          .detail = facts_.model,
+          .retry_after_s = model->retry_after_s});
+    return false;
+  }
   if (organization_->provider_key(provider()).empty()) {
     constexpr std::array kMissing = {errors::Code::no_byok_key, errors::Code::no_gemini_key,
                                      errors::Code::no_anthropic_key};
@@ -194,6 +240,19 @@ bool Exchange::check_provider() {
     return false;
   }
   return true;
+}
+
+// check_money is the last check: a request that passes it is sent.
+bool Exchange::check_money() {
+  const account::Prices* const prices = worker_.shared().prices;
+  const account::Spending spending{
+      .duration = facts_.races(),
+      // Only credit asks for it.
+      .priced = organization_->prepaid && prices != nullptr && prices->knows(facts_.model)};
+  const auto checked =
+      account::check_money(*key_, *organization_, spending, clock(), &worker_.metrics());
+  if (!checked) fail(checked.error());
+  return checked.has_value();
 }
 
 }  // namespace flexd::front

@@ -259,6 +259,7 @@ void Exchange::cancel_leg(Leg& loser) {
   // Of an answer that has come whole only the end of the stream is given up.
   if (loser.is_sent() && !loser.has_terminal() && provider() == errors::Provider::gemini) {
     worker_.metrics().add(metrics::Counter::possible_double_bills, metrics::at(provider()));
+    ++possible_double_bills_;
   }
   count_attempt(loser, metrics::AttemptResult::cancelled);
   loser.cancel();

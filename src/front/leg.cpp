@@ -19,6 +19,12 @@ bool has_media_type(std::string_view value, std::string_view type) {
   return iequals(media.substr(0, end), type);
 }
 
+// is_encoded: the body is not the text that its type says. flexd asks for none such.
+bool is_encoded(const http::FieldList& fields) {
+  const std::string_view coding = fields.value("content-encoding");
+  return !coding.empty() && !iequals(coding, "identity");
+}
+
 race::Loss loss_of(surface::Refusal refusal) {
   switch (refusal) {
     case surface::Refusal::capacity:
@@ -39,6 +45,7 @@ Leg::Leg(Exchange& exchange, race::Tier tier, BlockPool& pool)
       pool_(pool),
       attempt_(*this),
       scanner_(pool, {.frame_bytes_max = limits::kFoldBytesMax}),
+      tap_(pool),
       fold_(pool),
       translation_(pool),
       fields_(pool),
@@ -57,7 +64,7 @@ void Leg::start(origin::Pool& pool, const origin::AttemptRequest& request, bool 
   last_failure_ = origin::FailureKind::reset;
   withheld_bytes_ = 0;
   streamed_ = streamed;
-  is_stream_ = is_json_ = has_length_ = ended_ = failed_ = false;
+  is_stream_ = is_json_ = is_encoded_ = has_length_ = ended_ = failed_ = false;
   part_open_ = overflowed_ = lost_ = reported_ = reported_final_ = counted_ = false;
   writable_ = true;
   mode_ = Mode::judging;
@@ -75,6 +82,7 @@ void Leg::cancel() {
 
 void Leg::release() {
   fields_.clear();
+  tap_.stop();
   fold_.reset();
   translation_.release();
   held_.clear();
@@ -91,6 +99,7 @@ void Leg::on_head(const http::ResponseHead& head) {
   const std::string_view type = head.fields.value("content-type");
   is_stream_ = streamed_ && status_ == 200 && has_media_type(type, "text/event-stream");
   is_json_ = has_media_type(type, "application/json");
+  is_encoded_ = is_json_ && is_encoded(head.fields);
   keep_downstream_fields(head.fields, exchange_.provider(), fields_);
   if (mode_ != Mode::judging) return;
   if (exchange_.is_race()) {
@@ -260,6 +269,7 @@ void Leg::on_plain_bytes(std::string_view bytes) {
   }
   if (mode_ == Mode::plain) {
     exchange_.on_leg_progress(*this);
+    tap_.feed(bytes);
     if (!exchange_.relay(bytes)) writable_ = false;
     return;
   }
@@ -300,6 +310,7 @@ void Leg::on_end() {
     finish_collected();
     return;
   }
+  note_passed();
   if (is_stream_ && !signal_.ended()) {
     exchange_.on_leg_broken(*this);
   } else {

@@ -29,6 +29,7 @@
 #include "flexd/surface/events.hpp"
 #include "flexd/surface/fold.hpp"
 #include "flexd/surface/start_signal.hpp"
+#include "flexd/surface/usage_tap.hpp"
 
 namespace flexd::front {
 
@@ -129,6 +130,9 @@ class Leg final : public origin::AttemptHandler, private sse::Sink {
   void translate(const surface::Event& event);
   void collect(std::string_view bytes);
   void finish_collected();
+  // is_readable: the body is a good answer as one object.
+  bool is_readable() const { return status_ == 200 && is_json_ && !is_encoded_; }
+  void note_passed();
   void note_collected(const surface::AnswerEnd* end);
   void keep_failure(const surface::EventFailure& failure);
   void on_terminal(const surface::Event& event);
@@ -158,6 +162,7 @@ class Leg final : public origin::AttemptHandler, private sse::Sink {
   sse::Scanner scanner_;
   surface::StartSignal signal_;
   surface::StreamFacts facts_;
+  surface::UsageTap tap_;  // of an answer that passes as it comes
   surface::Fold fold_;
   surface::AnswerTranslation translation_;
   FieldStore fields_;
@@ -178,6 +183,7 @@ class Leg final : public origin::AttemptHandler, private sse::Sink {
   bool streamed_ = false;   // the request asked for a stream
   bool is_stream_ = false;  // the answer is one
   bool is_json_ = false;
+  bool is_encoded_ = false;
   bool has_length_ = false;
   bool ended_ = false;
   bool failed_ = false;

@@ -117,12 +117,19 @@ void Leg::answer_folded() {
 
 void Leg::answer_plain() {
   mode_ = Mode::plain;
+  if (is_readable()) tap_.begin(exchange_.provider());
   write_held();
   if (ended_ || !attempt_.is_open()) settle_ended();
 }
 
+// note_passed takes what the tap has found in an answer that has passed whole.
+void Leg::note_passed() {
+  if (mode_ == Mode::plain && is_readable()) facts_.note_end(tap_.service_tier(), tap_.usage());
+}
+
 // settle_ended: everything had come before it was decided that it is the answer.
 void Leg::settle_ended() {
+  note_passed();
   if (!ended_ || overflowed_ || lost_ || (is_stream_ && !signal_.ended())) {
     exchange_.on_leg_broken(*this);
   } else {
@@ -147,6 +154,7 @@ void Leg::hold(std::string_view bytes) {
 void Leg::write_held() {
   while (!held_.empty()) {
     const std::string_view front = held_.front();
+    tap_.feed(front);
     if (!exchange_.relay(front)) writable_ = false;
     held_.consume(front.size());
   }

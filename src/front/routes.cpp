@@ -21,6 +21,8 @@ constexpr std::array kSurfaces = {
     Surface{"/v1/messages", errors::Dialect::messages},
 };
 
+constexpr std::string_view kModels = "/v1/models";
+
 constexpr errors::Dialect dialect_of(std::string_view path) {
   for (const Surface& surface : kSurfaces) {
     if (surface.path == path) return surface.dialect;
@@ -48,7 +50,11 @@ constexpr std::array kHints = {
     Hint{"v1beta", "/v1beta/interactions"},
     Hint{"interaction", "/v1/interactions"},
     Hint{"gemini", "/v1/interactions"},
+    Hint{"model", kModels},
 };
+
+// Gemini's other API has its methods behind a colon, in the paths of models.
+constexpr std::string_view kGenerateContent = "generateContent";
 
 bool contains_ignoring_case(std::string_view text, std::string_view word) {
   if (word.size() > text.size()) return false;
@@ -58,12 +64,30 @@ bool contains_ignoring_case(std::string_view text, std::string_view word) {
   return false;
 }
 
+// is_model_path: the path of one model, or of what its name could be.
+bool is_model_path(std::string_view path, http::Method method) {
+  if (!path.starts_with(kModels) || path.size() < kModels.size() + 2) return false;
+  if (path[kModels.size()] != '/') return false;
+  // A model may be called anything, but nobody gets models called so by POST.
+  return method == http::Method::get || !contains_ignoring_case(path, kGenerateContent);
+}
+
 }  // namespace
 
 Route find_route(std::string_view path, http::Method method) {
   const auto* surface = std::find_if(kSurfaces.begin(), kSurfaces.end(),
                                      [path](const Surface& s) { return s.path == path; });
   Route route;
+  const bool one = is_model_path(path, method);
+  if (one || path == kModels) {
+    route.nearest = kModels;
+    route.allow = "GET";
+    route.kind = method != http::Method::get ? RouteKind::method_not_allowed
+                 : one                       ? RouteKind::get_model
+                                             : RouteKind::list_models;
+    if (one) route.model = path.substr(kModels.size() + 1);
+    return route;
+  }
   route.nearest = kSurfaces.front().path;
   if (surface == kSurfaces.end()) {
     for (const Hint& hint : kHints) {

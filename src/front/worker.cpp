@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <ctime>
 #include <iterator>
+#include <utility>
 
 #include "flexd/base/assert.hpp"
 
@@ -25,7 +26,8 @@ WorkerCore::WorkerCore(Worker& owner, io::Reactor& reactor, Shared& shared, metr
     : owner_(owner),
       reactor_(reactor),
       shared_(shared),
-      snapshot_(shared.snapshot),
+      leases_(shared.snapshot),
+      usage_(shared.counts_usage ? std::make_unique<account::UsageTable>() : nullptr),
       metrics_(metrics),
       log_(log),
       connections_(shared.settings->max_clients + kConnectionsExtra),
@@ -100,6 +102,38 @@ void WorkerCore::reap() {
   dead_connections_.clear();
 }
 
+void WorkerCore::on_proxy_refusal(const io::Address& peer, metrics::ProxyRefusal cause) {
+  metrics_.add(metrics::Counter::proxy_headers_refused, metrics::at(cause));
+  if (!proxy_refusal_limit_.allow(reactor_.now_ns())) return;
+  const IpText ip(peer.ip());
+  log_.write(LogLevel::warn, "proxy_header_refused",
+             {{"peer", peer.family() == AF_UNIX ? "unix" : ip.view()},
+              {"cause", metrics::kProxyRefusals[static_cast<size_t>(cause)]},
+              {"suppressed", proxy_refusal_limit_.suppressed()}});
+}
+
+void WorkerCore::count_usage(const account::UsageEntry& entry) {
+  if (usage_ == nullptr) return;
+  usage_->add(entry);
+  if (crowded_told_ || on_usage_ == nullptr || !usage_->is_crowded()) return;
+  crowded_told_ = on_usage_(on_usage_context_, nullptr);
+}
+
+// hand_over_usage gives the control thread what was counted and takes an empty table for it. Where
+// nothing was counted, or the mailbox there is full, the empty one waits for the next time.
+void WorkerCore::hand_over_usage(account::UsageTable* empty) {
+  if (empty != nullptr) spare_usage_ = empty;
+  if (spare_usage_ == nullptr || usage_->empty()) return;
+  // Once it is taken it may be gone before this function ends.
+  account::UsageTable* const full = usage_.release();
+  if (!on_usage_(on_usage_context_, full)) {
+    usage_.reset(full);
+    return;
+  }
+  usage_.reset(std::exchange(spare_usage_, nullptr));
+  crowded_told_ = false;
+}
+
 void WorkerCore::count_answer() {
   const uint64_t exit_after = settings().exit_after;
   if (exit_after == 0) return;
@@ -121,6 +155,7 @@ io::SocketHandler* WorkerCore::on_accept(io::SocketId socket, const io::Address&
 }
 
 void WorkerCore::on_mail(const io::Mail& mail) {
+  leases_.give_back_rest();
   switch (static_cast<MailKind>(mail.kind)) {
     case MailKind::drain:
       drain();
@@ -134,6 +169,12 @@ void WorkerCore::on_mail(const io::Mail& mail) {
     case MailKind::publish:
       owner_.publish_gauges();
       if (on_published_ != nullptr) on_published_(on_published_context_);
+      return;
+    case MailKind::snapshot:
+      leases_.renew(*static_cast<SnapshotLease*>(mail.pointer));
+      return;
+    case MailKind::usage:
+      hand_over_usage(static_cast<account::UsageTable*>(mail.pointer));
       return;
   }
 }
@@ -240,6 +281,19 @@ void Worker::set_on_drained(void (*callback)(void*), void* context) {
 void Worker::set_on_published(void (*callback)(void*), void* context) {
   core_->on_published_ = callback;
   core_->on_published_context_ = context;
+}
+
+void Worker::set_on_lease_done(bool (*callback)(void*, SnapshotLease&), void* context) {
+  core_->leases_.set_give_back(callback, context);
+}
+
+void Worker::set_on_usage(bool (*callback)(void*, account::UsageTable*), void* context) {
+  core_->on_usage_ = callback;
+  core_->on_usage_context_ = context;
+}
+
+std::unique_ptr<account::UsageTable> Worker::take_usage() {
+  return std::move(core_->usage_);
 }
 
 void Worker::set_fault(Fault fault) {

@@ -10,12 +10,14 @@
 
 #include "client_connection.hpp"
 #include "exchange.hpp"
+#include "flexd/account/usage.hpp"
 #include "flexd/base/slab.hpp"
 #include "flexd/front/worker.hpp"
 #include "flexd/http/h2_resources.hpp"
 #include "flexd/origin/pool.hpp"
 #include "flexd/race/standard_start.hpp"
 #include "flexd/tls/context.hpp"
+#include "leases.hpp"
 
 namespace flexd::front {
 
@@ -33,7 +35,7 @@ class WorkerCore final : public io::AcceptHandler, public io::MailHandler {
   io::Reactor& reactor() { return reactor_; }
   const config::Settings& settings() const { return *shared_.settings; }
   Shared& shared() { return shared_; }
-  const account::Snapshot& snapshot() const { return *snapshot_; }
+  Leases& leases() { return leases_; }
   metrics::Core& metrics() { return metrics_; }
   Log& log() { return log_; }
   origin::Pool& pool(errors::Provider provider);
@@ -57,6 +59,11 @@ class WorkerCore final : public io::AcceptHandler, public io::MailHandler {
   void release(ClientConnection& connection);
   // reap frees what was released; only for callbacks straight from the reactor.
   void reap();
+  // on_proxy_refusal counts a connection that `peer` opened without a good PROXY header, and tells
+  // the operator: a balancer that does not send one, or is not trusted, is silence to its callers.
+  void on_proxy_refusal(const io::Address& peer, metrics::ProxyRefusal cause);
+  // count_usage adds a request that has ended to what the control thread collects.
+  void count_usage(const account::UsageEntry& entry);
   // count_answer: a request was answered (for --exit-after).
   void count_answer();
 
@@ -70,11 +77,17 @@ class WorkerCore final : public io::AcceptHandler, public io::MailHandler {
   void drain();
   void cut();
   void check_drained();
+  void hand_over_usage(account::UsageTable* empty);
 
   Worker& owner_;
   io::Reactor& reactor_;
   Shared& shared_;
-  account::SnapshotPointer snapshot_;
+  Leases leases_;
+  // usage_ is null where nothing is counted. spare_usage_ is an empty table of the control
+  // thread's, which becomes the worker's when the full one goes there.
+  std::unique_ptr<account::UsageTable> usage_;
+  account::UsageTable* spare_usage_ = nullptr;
+  bool crowded_told_ = false;
   metrics::Core& metrics_;
   Log& log_;
   http::h2::Resources resources_;
@@ -88,6 +101,7 @@ class WorkerCore final : public io::AcceptHandler, public io::MailHandler {
   std::vector<SlabHandle> dead_connections_;
   std::array<char, 32> date_;
   uint64_t date_s_ = 0;
+  LogLimit proxy_refusal_limit_;
   uint64_t dropped_told_ = 0;  // log lines, as far as they are in the metrics
   bool draining_ = false;
   Fault fault_ = Fault::none;
@@ -95,6 +109,8 @@ class WorkerCore final : public io::AcceptHandler, public io::MailHandler {
   void* on_drained_context_ = nullptr;
   void (*on_published_)(void*) = nullptr;
   void* on_published_context_ = nullptr;
+  bool (*on_usage_)(void*, account::UsageTable*) = nullptr;
+  void* on_usage_context_ = nullptr;
 };
 
 }  // namespace flexd::front

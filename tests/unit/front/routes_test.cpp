@@ -2,6 +2,7 @@
 
 #include <doctest/doctest.h>
 
+#include <string>
 #include <string_view>
 
 namespace flexd::front {
@@ -40,8 +41,12 @@ TEST_CASE("routes: a wrong path and what it seems to mean") {
   const Case cases[] = {
       {"/", "/v1/responses"},
       {"*", "/v1/responses"},
-      {"/v1/models", "/v1/responses"},
       {"/v1/embeddings", "/v1/responses"},
+      {"/v1/models/", "/v1/models"},
+      {"/v1/v1/models", "/v1/models"},
+      {"/models", "/v1/models"},
+      {"/v1/model", "/v1/models"},
+      {"/v1/modelsx", "/v1/models"},
       {"/v1/response", "/v1/responses"},
       {"/V1/RESPONSES", "/v1/responses"},
       {"/v1/responses/", "/v1/responses"},
@@ -70,6 +75,33 @@ TEST_CASE("routes: a wrong path and what it seems to mean") {
     CHECK(route.kind == RouteKind::unknown_url);
     CHECK(route.nearest == test.nearest);
   }
+}
+
+TEST_CASE("routes: the models are there for GET alone") {
+  const Route list = find_route("/v1/models", http::Method::get);
+  CHECK(list.kind == RouteKind::list_models);
+  CHECK(list.nearest == "/v1/models");
+  CHECK(list.dialect == Dialect::responses);
+  for (const auto* id :
+       {"gpt-5.4", "a/b", "a%2Fb", "/", "ft:gpt-4o:org::id", "x:streamGenerateContent"}) {
+    CAPTURE(id);
+    const std::string path = "/v1/models/" + std::string(id);
+    const Route one = find_route(path, http::Method::get);
+    CHECK(one.kind == RouteKind::get_model);
+    CHECK(one.model == id);
+    CHECK(one.nearest == "/v1/models");
+  }
+  for (const auto method : {http::Method::post, http::Method::head, http::Method::del}) {
+    for (const auto* path : {"/v1/models", "/v1/models/gpt-5.4"}) {
+      const Route route = find_route(path, method);
+      CHECK(route.kind == RouteKind::method_not_allowed);
+      CHECK(route.allow == "GET");
+      CHECK(route.nearest == "/v1/models");
+    }
+  }
+  CHECK(find_route("/v1/responses", http::Method::get).allow == "POST");
+  CHECK(find_route("/v1/models/", http::Method::get).kind == RouteKind::unknown_url);
+  CHECK(find_route("/v1beta/models", http::Method::get).kind == RouteKind::unknown_url);
 }
 
 TEST_CASE("who misses a surface reads errors in its form") {

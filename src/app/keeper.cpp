@@ -1,0 +1,189 @@
+#include "keeper.hpp"
+
+#include <pthread.h>
+
+#include <chrono>
+#include <utility>
+
+#include "flexd/crypto/seal.hpp"
+
+namespace flexd::app {
+
+Keeper::Keeper(std::unique_ptr<store::Store> store, const KeeperOptions& options,
+               account::LimitArena& arena)
+    : options_(options),
+      store_(std::move(store)),
+      builder_(arena, options.defaults, options.master_key_file) {}
+
+Keeper::~Keeper() {
+  stop();
+}
+
+Result<std::unique_ptr<Keeper>> Keeper::open(const KeeperOptions& options,
+                                             account::LimitArena& arena) {
+  auto store = store::open_store(options.store, store::OpenMode::existing);
+  if (!store) {
+    const bool missing = store.error().kind == store::Error::Kind::not_found;
+    return fail_with("--store: " + store.error().message +
+                     (missing ? "; `flexctl init` makes one, --dev serves without" : ""));
+  }
+  return open(std::move(*store), options, arena);
+}
+
+Result<std::unique_ptr<Keeper>> Keeper::open(std::unique_ptr<store::Store> store,
+                                             const KeeperOptions& options,
+                                             account::LimitArena& arena) {
+  // The builder reads the file again each time; here its absence is still an error to exit with.
+  if (const auto keys = crypto::MasterKeys::read(options.master_key_file); !keys) {
+    return fail_with("--master-key-file: " + keys.error().message);
+  }
+  std::unique_ptr<Keeper> keeper(new Keeper(std::move(store), options, arena));
+  const auto contents = keeper->store_->load();
+  if (!contents) return fail_with("--store: " + contents.error().message);
+  for (const store::SealedProviderKey& key : contents->provider_keys) {
+    for (size_t i = 0; i < errors::kProviderCount; ++i) {
+      const auto provider = static_cast<errors::Provider>(i);
+      if (key.provider == errors::provider_word(provider)) keeper->had_keys_[i] = true;
+    }
+  }
+  keeper->news_ = keeper->build(*contents);
+  return keeper;
+}
+
+account::SnapshotPointer Keeper::build(const store::Contents& contents) {
+  version_ = contents.version;
+  metrics_.add(metrics::Counter::snapshots);
+  return builder_.build(contents);
+}
+
+void Keeper::start(Log* log, std::function<bool()> on_news) {
+  on_news_ = std::move(on_news);
+  thread_ = std::thread([this, log] {
+    pthread_setname_np(pthread_self(), "flexd-keeper");
+    set_thread_log(log);
+    run();
+    set_thread_log(nullptr);
+  });
+}
+
+void Keeper::stop() {
+  {
+    const std::lock_guard lock(mutex_);
+    stopping_ = true;
+  }
+  wake_.notify_one();
+  if (thread_.joinable()) thread_.join();
+}
+
+void Keeper::run() {
+  const auto poll = std::chrono::nanoseconds(options_.poll_ns);
+  auto next = std::chrono::steady_clock::now() + poll;
+  std::unique_lock lock(mutex_);
+  for (;;) {
+    wake_.wait_until(lock, next, [this] { return stopping_ || !jobs_.empty(); });
+    const bool last = stopping_;
+    lock.unlock();
+    run_jobs();
+    // What is queued when the keeper is told to stop has been run now.
+    if (last) return;
+    if (std::chrono::steady_clock::now() >= next) {
+      look();
+      next = std::chrono::steady_clock::now() + poll;
+    }
+    if (untold_) tell();
+    lock.lock();
+  }
+}
+
+void Keeper::run_jobs() {
+  for (;;) {
+    Job job;
+    {
+      const std::lock_guard lock(mutex_);
+      if (jobs_.empty()) return;
+      job = std::move(jobs_.front());
+      jobs_.pop_front();
+    }
+    job(*store_);
+  }
+}
+
+// look builds a new snapshot if the store has changed.
+void Keeper::look() {
+  const auto version = store_->version();
+  if (!version) {
+    note(&version.error());
+    return;
+  }
+  if (*version == version_) {
+    note(nullptr);
+    return;
+  }
+  const auto contents = store_->load();
+  note(contents ? nullptr : &contents.error());
+  if (!contents) return;
+  account::SnapshotPointer snapshot = build(*contents);
+  {
+    const std::lock_guard lock(mutex_);
+    std::swap(news_, snapshot);
+  }
+  // One that nobody had collected yet is freed here, on this thread.
+  snapshot.reset();
+  tell();
+}
+
+// note keeps the state of the store: well, or failing with an error.
+void Keeper::note(const store::Error* error) {
+  if (error != nullptr) metrics_.add(metrics::Counter::store_errors);
+  const bool failing = error != nullptr;
+  if (failing == failing_) return;
+  failing_ = failing;
+  metrics_.set(metrics::Gauge::store_failing, failing ? 1 : 0);
+  if (failing) {
+    log_line(LogLevel::warn, "store_failing",
+             {{"store", options_.store}, {"error", error->message}});
+  } else {
+    log_line(LogLevel::info, "store_recovered", {{"store", options_.store}});
+  }
+}
+
+void Keeper::tell() {
+  untold_ = !on_news_();
+}
+
+bool Keeper::submit(Job job) {
+  {
+    const std::lock_guard lock(mutex_);
+    if (stopping_ || jobs_.size() >= kJobsMax) return false;
+    jobs_.push_back(std::move(job));
+  }
+  wake_.notify_one();
+  return true;
+}
+
+void Keeper::reply(Reply reply) {
+  {
+    const std::lock_guard lock(mutex_);
+    replies_.push_back(std::move(reply));
+  }
+  tell();
+}
+
+account::SnapshotPointer Keeper::collect() {
+  std::deque<Reply> replies;
+  account::SnapshotPointer news;
+  {
+    const std::lock_guard lock(mutex_);
+    replies.swap(replies_);
+    news.swap(news_);
+  }
+  for (const Reply& reply : replies) reply();
+  return news;
+}
+
+void Keeper::retire(account::SnapshotPointer snapshot) {
+  // Where the queue is full or the keeper has ended, it is freed here.
+  static_cast<void>(submit([kept = std::move(snapshot)](store::Store&) {}));
+}
+
+}  // namespace flexd::app

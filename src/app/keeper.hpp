@@ -1,0 +1,116 @@
+// keeper.hpp: the thread that owns the store, so that no other one ever waits for the disk.
+//
+// It looks for changes four times a second, builds a snapshot of what the store holds, and runs the
+// jobs it is given in order: what was counted, what the admin listener asks. Whenever it has
+// something for the control thread it says so (`on_news`), and the control thread collects it.
+//
+// A store that cannot be read keeps nobody from being served: the last snapshot stays, one warning
+// is logged for each change of state, the gauge `store_failing` is 1, and the keeper tries again.
+#pragma once
+
+#include <array>
+#include <condition_variable>
+#include <cstddef>
+#include <cstdint>
+#include <deque>
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <thread>
+
+#include "flexd/account/limits.hpp"
+#include "flexd/account/snapshot.hpp"
+#include "flexd/base/log.hpp"
+#include "flexd/base/result.hpp"
+#include "flexd/errors/dialect.hpp"
+#include "flexd/metrics/core.hpp"
+#include "flexd/store/store.hpp"
+
+namespace flexd::app {
+
+struct KeeperOptions {
+  std::string store;            // where it is, and in error messages
+  std::string master_key_file;  // that opens the provider keys
+  account::SnapshotDefaults defaults;
+  // poll_ns is the time between two looks for changes.
+  uint64_t poll_ns = 250'000'000;
+};
+
+class Keeper {
+ public:
+  // Job is what the keeper's thread runs with the store. It must not throw.
+  using Job = std::function<void(store::Store&)>;
+  // Reply is what the control thread runs when it collects.
+  using Reply = std::function<void()>;
+
+  // kJobsMax bounds the jobs that wait.
+  static constexpr size_t kJobsMax = 1'024;
+
+  // open opens the store, which must exist, reads the master key file, and builds the first
+  // snapshot; the failure is one line that names the file. The arena outlives the keeper and every
+  // snapshot, and nobody else makes cells in it from now on.
+  static Result<std::unique_ptr<Keeper>> open(const KeeperOptions& options,
+                                              account::LimitArena& arena);
+  // The same over a store of the caller's.
+  static Result<std::unique_ptr<Keeper>> open(std::unique_ptr<store::Store> store,
+                                              const KeeperOptions& options,
+                                              account::LimitArena& arena);
+  ~Keeper();
+  Keeper(const Keeper&) = delete;
+  Keeper& operator=(const Keeper&) = delete;
+
+  // start runs the thread, which logs to `log`. `on_news` is called on it, without a lock held,
+  // when `collect` has something; false (a full mailbox) has it called again at the next look.
+  void start(Log* log, std::function<bool()> on_news);
+  // stop runs what is queued, then ends the thread; `collect` once more after it. Nothing is
+  // submitted any more.
+  void stop();
+
+  // submit queues a job; false if kJobsMax wait. From any thread.
+  [[nodiscard]] bool submit(Job job);
+  // reply queues what a job has for the control thread. For jobs.
+  void reply(Reply reply);
+  // collect runs the replies that came and returns the newest snapshot, or nullptr if there is none
+  // since the last time. For the control thread.
+  account::SnapshotPointer collect();
+  // retire drops a reference on the keeper's thread: freeing a hundred thousand keys takes a while.
+  void retire(account::SnapshotPointer snapshot);
+
+  // had_key says whether some organization had a key for this provider when the store was opened.
+  bool had_key(errors::Provider provider) const { return had_keys_[static_cast<size_t>(provider)]; }
+  // metrics are the keeper's thread's, for the page.
+  const metrics::Core& metrics() const { return metrics_; }
+
+ private:
+  Keeper(std::unique_ptr<store::Store> store, const KeeperOptions& options,
+         account::LimitArena& arena);
+  void run();
+  void run_jobs();
+  void look();
+  account::SnapshotPointer build(const store::Contents& contents);
+  void note(const store::Error* error);
+  void tell();
+
+  const KeeperOptions options_;
+  std::unique_ptr<store::Store> store_;
+  account::SnapshotBuilder builder_;
+  metrics::Core metrics_;
+  std::array<bool, errors::kProviderCount> had_keys_{};
+  uint64_t version_ = 0;  // of the last snapshot
+  bool failing_ = false;
+  bool untold_ = false;  // on_news could not be delivered
+  std::function<bool()> on_news_;
+
+  std::mutex mutex_;
+  std::condition_variable wake_;
+  // Guarded by mutex_.
+  std::deque<Job> jobs_;
+  std::deque<Reply> replies_;
+  account::SnapshotPointer news_;
+  bool stopping_ = false;
+
+  std::thread thread_;
+};
+
+}  // namespace flexd::app
