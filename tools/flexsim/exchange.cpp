@@ -109,6 +109,9 @@ void Exchange::closed(uint32_t code, bool lost) {
   } else if (!finished_ || code != 0) {
     ending = lost ? Ending::connection_closed : Ending::cancelled;
   }
+  if (ending == Ending::completed && script_.answered) {
+    server_.ledger().answered(entry_, script_.model, script_.answered_tier, script_.usage);
+  }
   const uint32_t shown_code = ending == Ending::cancelled ? code : 0;
   server_.ledger().close(entry_, ending, shown_code, body_bytes_, server_.reactor().now_ns());
   entered_ = false;

@@ -65,6 +65,33 @@ void add_tiers(TierList& sums, const TierList& parts) {
   }
 }
 
+void add_answers(AnswerList& sums, const AnswerList& parts) {
+  for (const auto& [place, part] : parts) {
+    AnswerCounters& sum = sums[place];
+    sum.answers += part.answers;
+    sum.input_tokens += part.input_tokens;
+    sum.cached_tokens += part.cached_tokens;
+    sum.output_tokens += part.output_tokens;
+    sum.reasoning_tokens += part.reasoning_tokens;
+  }
+}
+
+void write_answers(Writer& writer, const AnswerList& answers) {
+  writer.begin_array();
+  for (const auto& [place, count] : answers) {
+    writer.begin_object().key("provider").string(vendor_name(place.vendor));
+    writer.key("model").string(place.model);
+    writer.key("tier").string(place.tier);
+    writer.key("answers").integer(count.answers);
+    writer.key("input_tokens").integer(count.input_tokens);
+    writer.key("cached_tokens").integer(count.cached_tokens);
+    writer.key("output_tokens").integer(count.output_tokens);
+    writer.key("reasoning_tokens").integer(count.reasoning_tokens);
+    writer.end_object();
+  }
+  writer.end_array();
+}
+
 }  // namespace
 
 std::string_view ending_name(Ending ending) {
@@ -105,6 +132,8 @@ std::string Report::to_json(size_t records_max) const {
   writer.key("connections").integer(connections);
   writer.key("connections_open").integer(connections_open);
   writer.key("streams_open_max").integer(streams_open_max);
+  writer.key("answers");
+  write_answers(writer, answers);
   writer.key("now_ns").integer(now_ns);
   writer.key("records").begin_array();
   const size_t skipped = records.size() - std::min(records.size(), records_max);
@@ -158,6 +187,19 @@ void Ledger::started(Entry entry, uint64_t now_ns) {
   if (Record* record = find(entry.id)) record->start_ns = now_ns;
 }
 
+void Ledger::answered(Entry entry, std::string_view model, std::string_view tier,
+                      const Usage& usage) {
+  const Lock lock(mutex_);
+  if (number_of(entry.id) < first_) return;
+  const AnswerPlace place{entry.vendor, std::string(model), std::string(tier)};
+  AnswerCounters& count = totals_.answers[place];
+  count.answers++;
+  count.input_tokens += usage.input_tokens;
+  count.cached_tokens += usage.cached_tokens;
+  count.output_tokens += usage.output_tokens;
+  count.reasoning_tokens += usage.reasoning_tokens;
+}
+
 void Ledger::close(Entry entry, Ending ending, uint32_t reset_code, uint64_t body_bytes,
                    uint64_t now_ns) {
   const Lock lock(mutex_);
@@ -195,6 +237,7 @@ void Ledger::add_to(Report& report) const {
   report.connections += totals_.connections;
   report.connections_open += totals_.connections_open;
   report.streams_open_max = std::max(report.streams_open_max, totals_.streams_open_max);
+  add_answers(report.answers, totals_.answers);
   for (const Record& record : totals_.records) {
     if (record.arrival_ns != 0 && number_of(record.id) >= first_) {
       report.records.push_back(record);

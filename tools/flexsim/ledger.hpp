@@ -6,11 +6,13 @@
 
 #include <array>
 #include <cstdint>
+#include <map>
 #include <mutex>
 #include <string>
 #include <string_view>
 #include <vector>
 
+#include "answer.hpp"
 #include "request.hpp"
 #include "vendor.hpp"
 
@@ -74,6 +76,23 @@ struct TierCounters {
   std::array<uint64_t, kEndings> endings{};  // by Ending; open: so many are under way
 };
 
+// AnswerCounters add up good answers that were sent whole, and what they said to have used.
+struct AnswerCounters {
+  uint64_t answers = 0;
+  uint64_t input_tokens = 0;
+  uint64_t cached_tokens = 0;
+  uint64_t output_tokens = 0;
+  uint64_t reasoning_tokens = 0;
+};
+// AnswerPlace tells them apart: by provider, model, and tier as the answer named it.
+struct AnswerPlace {
+  Vendor vendor = Vendor::openai;
+  std::string model;
+  std::string tier;
+  auto operator<=>(const AnswerPlace&) const = default;
+};
+using AnswerList = std::map<AnswerPlace, AnswerCounters>;
+
 using TierList = std::array<TierCounters, kTiers>;
 
 // Report is a copy of everything.
@@ -86,6 +105,7 @@ struct Report {
   uint64_t connections_open = 0;
   uint32_t streams_open_max = 0;  // at once on one connection
   uint64_t now_ns = 0;
+  AnswerList answers;
   std::vector<Record> records;  // by arrival
 
   // possible_double_bills counts, among the records, attempts that had started and did not complete
@@ -111,6 +131,8 @@ class Ledger {
   // The next three say what became of it. After a reset they do nothing for older requests.
   void head(Entry entry, unsigned status, uint64_t now_ns);
   void started(Entry entry, uint64_t now_ns);
+  // answered counts a good answer, before its `close`.
+  void answered(Entry entry, std::string_view model, std::string_view tier, const Usage& usage);
   // close ends it, once; `body_bytes` is how much of the answer's body was handed out.
   void close(Entry entry, Ending ending, uint32_t reset_code, uint64_t body_bytes, uint64_t now_ns);
 

@@ -228,9 +228,20 @@ bool Plays::break_off() {
 }
 
 void Plays::finish_stream() {
-  if (scenario_->kind != Kind::end_without_terminal) writer_->finish();
+  if (scenario_->kind != Kind::end_without_terminal) {
+    writer_->finish();
+    note_answered();
+  }
   send();
   script_->add(Op::finish);
+}
+
+// note_answered: what is told of the usage by the end of the script counts.
+void Plays::note_answered() {
+  script_->answered = true;
+  script_->model = facts_->model;
+  script_->answered_tier = tier_in_answer(*scenario_, *facts_);
+  script_->usage = answer_.usage();
 }
 
 void Plays::write_json() {
@@ -244,6 +255,7 @@ void Plays::write_json() {
   const bool is_torn = kind == Kind::die_mid || kind == Kind::stall_mid ||
                        kind == Kind::end_without_terminal || kind == Kind::end_before_start;
   script_->has_length = !is_torn;
+  if (!is_torn) note_answered();
   if (is_torn) script_->bytes.resize(script_->bytes.size() / 2);
   if (kind == Kind::goaway_mid) script_->add(Op::goaway_notice);
   if (kind == Kind::goaway_mid) script_->add(Op::sleep, 10'000'000);

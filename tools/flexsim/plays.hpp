@@ -44,6 +44,7 @@ class Plays {
   bool write_deltas(const Item& item);
   bool break_off();
   void finish_stream();
+  void note_answered();
   void write_json();
   bool fails_without_body();
   void fail_event();

@@ -9,6 +9,7 @@
 #include <string_view>
 #include <vector>
 
+#include "answer.hpp"
 #include "flexd/http/message.hpp"
 #include "scenario.hpp"
 #include "vendor.hpp"
@@ -51,6 +52,11 @@ struct Script {
   bool is_api = true;        // the answer has the provider's headers
   bool out_of_requests = false;
   bool has_length = false;  // the body's length is that of `bytes`
+  // answered: it is a whole good answer, of this model and usage, and tells this tier.
+  bool answered = false;
+  std::string model;
+  std::string answered_tier;
+  Usage usage;
   std::string bytes;
   std::vector<Step> steps;
 
