@@ -6,6 +6,10 @@ which removes start-up and stop. Only flexd runs under valgrind, with one worker
 connection with one request at a time, so that nothing batches by chance; flexsim and flexbench run
 natively. A kind that costs more than 3 % above bench/instructions.json makes the run fail;
 --update writes what was measured there instead.
+
+The kind `keys` has no baseline: it is responses-2k once from a store with one key and once from
+one with 100,000, and fails if a request costs over 2 % more with the latter. It counts the worker's
+thread alone, as the others read the store, which no request waits for.
 """
 
 import argparse
@@ -19,6 +23,7 @@ import sys
 import tempfile
 
 import programs
+import stores
 import workloads
 from programs import BenchError
 
@@ -37,6 +42,9 @@ KINDS = {
     "chat-sse": ("chat-sse", 60, 180),
     "messages-sse": ("messages-sse", 60, 180),
 }
+KEYS = "keys"
+KEYS_WORKLOAD = ("responses-2k", 100, 400)
+KEYS_TOLERANCE = 0.02
 
 
 # Test runners set this to have the C library fill memory, which costs instructions.
@@ -50,14 +58,15 @@ def parse_arguments():
     parser.add_argument("--flexd", type=pathlib.Path, help="another flexd than the build's")
     parser.add_argument("--flexd-arg", action="append", default=[], help="a flag more for flexd")
     parser.add_argument("--origin", choices=["flexsim", "nginx"], default="flexsim")
-    parser.add_argument("--kinds", default=",".join(KINDS), help="of " + " ".join(KINDS))
+    parser.add_argument("--kinds", default=",".join([*KINDS, KEYS]),
+                        help="of " + " ".join([*KINDS, KEYS]))
     parser.add_argument("--scale", type=float, default=1.0, help="factor on the run lengths")
     parser.add_argument("--update", action="store_true", help="write the baseline, do not compare")
     parser.add_argument("--baseline", type=pathlib.Path, default=BASELINE)
     arguments = parser.parse_args()
     arguments.kinds = arguments.kinds.split(",")
     for kind in arguments.kinds:
-        if kind not in KINDS:
+        if kind not in KINDS and kind != KEYS:
             parser.error(f"no kind {kind!r}")
     return arguments
 
@@ -70,9 +79,16 @@ def read_total(path):
     return int(match[1])
 
 
-def count_run(arguments, kind, requests, directory):
-    """User instructions of one flexd process from its start to its end after `requests`."""
-    workload = workloads.all_workloads()[KINDS[kind][0]]
+def read_worker_total(directory):
+    """The instructions of the busiest thread but the first, which is the only worker."""
+    return max(read_total(path) for path in directory.glob("callgrind.out-*")
+               if not path.name.endswith("-01"))
+
+
+def count_run(arguments, what, requests, directory, store=None):
+    """User instructions of one flexd process from its start to its end after `requests`; with a
+    store, those of its worker."""
+    workload = workloads.all_workloads()[what]
     build = arguments.build
     origin_directory = directory / "origin"
     if arguments.origin == "flexsim":
@@ -86,31 +102,51 @@ def count_run(arguments, kind, requests, directory):
             arguments.flexd or build / "src" / "app" / "flexd", origin, directory / "flexd",
             extra=["--exit-after", str(requests), "--yield-each-turn", *arguments.flexd_arg],
             wrapper=[programs.find_tool("valgrind"), "--tool=callgrind", "--quiet",
-                     f"--callgrind-out-file={out}"])
+                     f"--callgrind-out-file={out}",
+                     *(["--separate-threads=yes"] if store else [])], store=store)
         report = programs.flexbench(build / "bench" / "flexbench", flexd, workload, directory,
                                     connections=1, count=requests)
         code = flexd.process.popen.wait(60)
         if code != 0:
             raise BenchError(f"flexd left with status {code} after {requests} requests: "
                              + flexd.process.err_path.read_text()[-300:])
-        return read_total(out), report["events"] // requests
+        return read_worker_total(directory) if store else read_total(out), (
+            report["events"] // requests)
     finally:
         if flexd:
             flexd.process.stop()
         origin.process.stop()
 
 
-def measure_kind(arguments, kind, directory):
-    _, short, long = KINDS[kind]
+def measure(arguments, name, lengths, directory, store=None):
+    """The cost of a request: of workload `name`, by two runs of these lengths."""
+    what, short, long = lengths
     short, long = max(1, int(short * arguments.scale)), max(2, int(long * arguments.scale))
     totals = []
     for requests in (short, long):
-        total, events = count_run(arguments, kind, requests, directory / f"{kind}-{requests}")
+        total, events = count_run(arguments, what, requests, directory / f"{name}-{requests}",
+                                  store)
         totals.append(total)
     per_request = (totals[1] - totals[0]) / (long - short)
     if per_request <= 0:
-        raise BenchError(f"{kind}: the longer run cost less; the runs did not do the same")
+        raise BenchError(f"{name}: the longer run cost less; the runs did not do the same")
     return {"instructions": round(per_request), "events": events}
+
+
+def measure_keys(arguments, directory):
+    """What a request costs with one key and with many; returns what is wrong."""
+    flexctl = arguments.build / "src" / "ctl" / "flexctl"
+    costs = []
+    counts = list(workloads.STORES.values())
+    for count in counts:
+        name = f"{KEYS}-{count}"
+        store = stores.Store(flexctl, directory / f"{name}-store", count)
+        costs.append(measure(arguments, name, KEYS_WORKLOAD, directory, store)["instructions"])
+        print(f"{name:13} {costs[-1]:>10} instructions a request, the worker's alone")
+    if costs[1] > costs[0] * (1 + KEYS_TOLERANCE):
+        return [f"{KEYS}: with {counts[1]} keys a request costs {costs[1] / costs[0] - 1:+.2%}, "
+                f"over the {KEYS_TOLERANCE:.0%} allowed"]
+    return []
 
 
 def compare(measured, baseline):
@@ -142,7 +178,10 @@ def main():
     try:
         for kind in arguments.kinds:
             try:
-                measured[kind] = measure_kind(arguments, kind, directory)
+                if kind == KEYS:
+                    problems += measure_keys(arguments, directory)
+                else:
+                    measured[kind] = measure(arguments, kind, KINDS[kind], directory)
             except (BenchError, OSError) as error:
                 problems.append(f"{kind}: {error}")
         if arguments.update and not problems:

@@ -14,6 +14,7 @@ import time
 
 import measure
 import programs
+import stores
 import tables
 import workloads
 from programs import BenchError
@@ -107,6 +108,10 @@ class Bench:
                                                       self.arguments.load_core)
         for name in self.arguments.proxies:
             self.proxies.append(self.start_proxy(name, self.directory / name))
+        known = workloads.all_workloads()
+        if "flexd" in self.arguments.proxies:
+            for name in {v: 0 for key in self.arguments.workloads for v in known[key].variants}:
+                self.proxies.append(self.start_variant(name))
 
     def start_proxy(self, name, directory):
         core = self.arguments.proxy_core
@@ -120,6 +125,14 @@ class Bench:
                                           "h2" if name == "haproxy-h2" else "http/1.1")
         raise BenchError(f"no proxy {name!r}")
 
+    def start_variant(self, name):
+        directory = self.directory / name.replace(" ", "-")
+        store = stores.Store(self.arguments.build / "src" / "ctl" / "flexctl", directory / "store",
+                             workloads.STORES[name])
+        return programs.start_flexd(self.flexd_path, self.origin, directory,
+                                    self.arguments.proxy_core, self.arguments.flexd_arg,
+                                    store=store, name=name)
+
     def stop(self):
         for process in [proxy.process for proxy in self.proxies] + (
                 [self.origin.process] if self.origin else []):
@@ -130,10 +143,11 @@ class Bench:
                                   self.arguments.load_core, **flags)
 
     def can_run(self, proxy, workload):
-        if workload.only_flexd and proxy.name != "flexd":
+        if proxy.name != "flexd" and (
+                workload.only_flexd or proxy.is_flexd) and proxy.name not in workload.variants:
             return False
         is_strange = self.origin.kind != "flexsim" and (
-            workload.needs_flexsim or (proxy.name == "flexd" and workload.is_stream))
+            workload.needs_flexsim or (proxy.is_flexd and workload.is_stream))
         return not is_strange
 
     def run_group(self, group):

@@ -27,6 +27,10 @@ TOOL = {"name": "get_weather", "description": "The weather of a place at this mo
             "unit": {"type": "string", "enum": ["celsius", "fahrenheit"]}},
             "required": ["city", "unit"], "additionalProperties": False}}
 
+# Variants of flexd by the size of the store they serve from, beside the one with --dev.
+ONE_KEY, MANY_KEYS = "flexd 1-key", "flexd 100k-keys"
+STORES = {ONE_KEY: 1, MANY_KEYS: 100_000}
+
 
 @dataclasses.dataclass(frozen=True)
 class Workload:
@@ -42,6 +46,8 @@ class Workload:
     path: str = "/v1/responses"
     # The workload that it is measured beside, round by round, and whose cost is subtracted.
     base: str = ""
+    # The variants of flexd that take part: names of proxies.
+    variants: tuple = ()
 
     @property
     def unit(self):
@@ -118,6 +124,9 @@ def all_workloads():
     made.append(Workload("sse-paced", "server-sent events 2 ms apart, 64 connections", body_of(
         "sse-paced", "default", True), is_stream=True, needs_flexsim=True))
     made += translated_workloads()
+    made.append(Workload(
+        "keys", "POST 1 KB, 1 KB JSON back, 64 connections; from a store with 1 and 100,000 keys",
+        direct, only_flexd=True, variants=(ONE_KEY, MANY_KEYS)))
     made.append(Workload("abort", "client closes after 10 events; origin sees it", body_of(
         "abort", "default", True), 1, is_stream=True, is_abort=True, needs_flexsim=True))
     return {workload.key: workload for workload in made}

@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 """Tests the parts of the bench scripts that compute. Argument: the bench folder."""
 
+import argparse
 import contextlib
 import io
 import json
@@ -9,6 +10,7 @@ import pathlib
 import sys
 import tempfile
 import unittest
+from unittest import mock
 
 sys.path.insert(0, sys.argv.pop(1))
 
@@ -16,6 +18,7 @@ import instructions  # noqa: E402
 import measure  # noqa: E402
 import programs  # noqa: E402
 import run  # noqa: E402
+import stores  # noqa: E402
 import tables  # noqa: E402
 import workloads  # noqa: E402
 
@@ -131,6 +134,38 @@ class Instructions(unittest.TestCase):
             path.write_text("events: Ir\n")
             with self.assertRaises(programs.BenchError):
                 instructions.read_total(path)
+
+    def test_the_workers_total_is_that_of_the_busiest_other_thread(self):
+        with tempfile.TemporaryDirectory() as directory:
+            for number, total in (("01", 900), ("02", 10), ("03", 500)):
+                pathlib.Path(directory, f"callgrind.out-{number}").write_text(f"totals: {total}\n")
+            self.assertEqual(instructions.read_worker_total(pathlib.Path(directory)), 500)
+
+    def keys(self, *costs):
+        """What is wrong where a request costs so much with one key, and with many."""
+        measured = iter(costs)
+        arguments = argparse.Namespace(build=pathlib.Path("build"))
+        with (contextlib.redirect_stdout(io.StringIO()),
+              mock.patch.object(stores, "Store"), mock.patch.object(
+                  instructions, "measure", lambda *_: {"instructions": next(measured)})):
+            return instructions.measure_keys(arguments, pathlib.Path("."))
+
+    def test_many_keys_may_cost_two_percent(self):
+        self.assertEqual(self.keys(10000, 10200), [])
+        self.assertEqual(len(self.keys(10000, 10201)), 1)
+
+
+class Variants(unittest.TestCase):
+    def test_each_takes_part_in_its_workload_alone(self):
+        bench = run.Bench(argparse.Namespace(
+            build=pathlib.Path("build"), flexd=None), pathlib.Path("."))
+        bench.origin = programs.Origin("flexsim", None, 0, None)
+        known = workloads.all_workloads()
+        for name, expected in (("flexd", ["direct-64", "race", "keys"]),
+                               (workloads.MANY_KEYS, ["keys"]), ("nginx", ["direct-64"])):
+            proxy = programs.Proxy(name, None, 0)
+            self.assertEqual([key for key in ("direct-64", "race", "keys")
+                              if bench.can_run(proxy, known[key])], expected)
 
 
 if __name__ == "__main__":
