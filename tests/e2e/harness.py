@@ -156,21 +156,25 @@ class Program:
 
 
 class Flexd(Program):
-    """flexd with --dev. `origin` is a URL, of all three providers; extra flags follow.
+    """flexd with --dev, or over a `store` (flexctl.Store), whose keys the test brings itself.
 
-    It has OpenAI's key alone unless `env` holds others: see PROVIDER_KEYS."""
+    `origin` is a URL, of all three providers; extra flags follow. With --dev it has OpenAI's key
+    alone unless `env` holds others: see PROVIDER_KEYS."""
 
-    def __init__(self, origin, *flags, ca=None, env=None, workers=1):
-        argv = [flexd_path(), "--dev", "--listen", "127.0.0.1:0", "--admin-listen", "127.0.0.1:0",
+    def __init__(self, origin, *flags, ca=None, env=None, workers=1, store=None,
+                 log_format="json"):
+        keys = ["--store", store.path] if store else ["--dev"]
+        argv = [flexd_path(), *keys, "--listen", "127.0.0.1:0", "--admin-listen", "127.0.0.1:0",
                 "--openai-url", origin, "--gemini-url", origin, "--anthropic-url", origin,
-                "--workers", workers, "--log-format", "json"]
+                "--workers", workers, "--log-format", log_format]
         if ca:
             argv += ["--origin-ca", ca]
         super().__init__(argv + list(flags), env={"OPENAI_API_KEY": "sk-flexsim", **(env or {})})
         try:
             self.url = self.wait_for(r"^flexd: listening on (http://\S+)$")[1]
             self.admin = self.wait_for(r"^flexd: admin on (http://\S+)$")[1]
-            self.key = self.wait_for(r"^flexd: dev key (flex_live_[0-9a-f]{30})$")[1]
+            self.key = None if store else self.wait_for(
+                r"^flexd: dev key (flex_live_[0-9a-f]{30})$")[1]
         except BaseException:
             self.stop()
             raise

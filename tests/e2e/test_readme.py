@@ -1,4 +1,5 @@
-"""The README's examples of clients, run as they stand there, before flexd and flexsim.
+"""The README's examples, run as they stand there: of clients, before flexd and flexsim, and of
+running flexd with a store.
 
 A block of code under `<!-- run: NAME -->` is one; the kind of NAME says how it is run. Agents are
 large and want an account: a stand-in takes their place, which finds flexd by the settings that the
@@ -6,14 +7,17 @@ agent would read, and asks as the agent does.
 """
 
 import os
+import json
 import pathlib
 import re
+import sqlite3
 import subprocess
 import sys
 import tempfile
 import tomllib
 import unittest
 
+import flexctl
 import harness
 from test_agents import codex
 
@@ -46,8 +50,15 @@ def blocks():
     """The examples by name, and all other blocks of the section."""
     text = README.read_text(encoding="utf-8")
     section = re.search(rf"^## {SECTION}\n(.*?)(?=^## |\Z)", text, re.S | re.M)[1]
-    found = re.findall(r"(?:<!-- run: (\S+) -->\n)?```\w+\n(.*?)^```", section, re.S | re.M)
-    return {name: block for name, block in found if name}, [b for n, b in found if not n]
+    return marked_blocks(section), [b for n, b in all_blocks(section) if not n]
+
+
+def all_blocks(text):
+    return re.findall(r"(?:<!-- run: (\S+) -->\n)?```\w+\n(.*?)^```", text, re.S | re.M)
+
+
+def marked_blocks(text):
+    return {name: block for name, block in all_blocks(text) if name}
 
 
 class Readme(harness.Case):
@@ -129,6 +140,77 @@ class Readme(harness.Case):
         self.assertEqual(answer.headers["x-flexinference-served-tier"], "flex")
         last = answer.events()[-1][1]["response"]
         self.assertEqual(last["output"][0]["content"][0]["text"], HELLO)
+
+
+class Operator(harness.Case):
+    """The blocks that make a store and manage it."""
+
+    NAMES = ["admin.sh", "backup.sh", "store.sh"]
+
+    def setUp(self):
+        everything = marked_blocks(README.read_text(encoding="utf-8"))
+        self.examples = {n: b for n, b in everything.items() if n not in EXAMPLES}
+        directory = tempfile.TemporaryDirectory(prefix="flexd-readme-")
+        self.addCleanup(directory.cleanup)
+        self.here = pathlib.Path(directory.name)
+        for name, program in (("ctl/flexctl", flexctl.flexctl_path()),
+                              ("app/flexd", harness.flexd_path())):
+            place = self.here / "build/src" / name
+            place.parent.mkdir(parents=True, exist_ok=True)
+            place.symlink_to(pathlib.Path(program).resolve())
+
+    def run_script(self, text, **env):
+        done = subprocess.run(["bash", "-eu", "-c", text], cwd=self.here, capture_output=True,
+                              text=True, timeout=60, check=False,
+                              env={**flexctl.environment(), "no_proxy": "*", **env})
+        self.assertEqual(done.returncode, 0, done.stdout + done.stderr)
+        return done.stdout
+
+    def test_every_block_is_run(self):
+        self.assertEqual(sorted(self.examples), self.NAMES)
+
+    def test_from_nothing_to_a_request_and_its_backup(self):
+        flexsim = self.run_here(harness.Flexsim())
+        (self.here / "openai-key.txt").write_text("sk-flexsim\n", encoding="ascii")
+        # The last command is flexd, which stays.
+        *commands, last = self.examples["store.sh"].splitlines()
+        self.assertEqual(last, "build/src/app/flexd")
+        out = self.run_script("\n".join(commands))
+        key = re.search(r"flex_live_[0-9a-f]{30}", out)[0]
+        flexd = self.run_here(harness.Program(
+            [self.here / last, "--listen", "127.0.0.1:0", "--admin-listen", "127.0.0.1:0",
+             "--openai-url", flexsim.url, "--origin-ca", flexsim.ca],
+            cwd=self.here, env=flexctl.environment()))
+        url = flexd.wait_for(r"^flexd: listening on http://(\S+)$")[1]
+        admin = flexd.wait_for(r"^flexd: admin on http://(\S+)$")[1]
+
+        def status(with_key):
+            host, port = url.rsplit(":", 1)
+            body = json.dumps({"model": "gpt-5-mini", "input": "Hello!", "start_within": "default"})
+            return harness.request((host, int(port)), "POST", "/v1/responses", body, {
+                "authorization": f"Bearer {with_key}", "content-type": "application/json"}).status
+
+        self.assertEqual(status(key), 200)
+        made = self.run_script("build/src/ctl/flexctl key create acme --management --json")
+        management = json.loads(made)["key"]
+        harness.wait_until(lambda: "error" not in self.api(admin, management), "the new key", 3)
+        told = self.run_script(self.examples["admin.sh"].replace("127.0.0.1:8081", admin),
+                               FLEXD_MANAGEMENT_KEY=management)
+        new, keys, usage = map(json.loads, told.strip().splitlines())
+        self.assertEqual((new["name"], new["models"]), ("batch", ["gpt-5*"]))
+        self.assertEqual(len(keys["data"]), 3)
+        self.assertIn("total", usage)
+        harness.wait_until(lambda: status(new["key"]) == 200, "the key of the API", 3)
+
+        self.run_script(self.examples["backup.sh"])
+        with sqlite3.connect(self.here / "flexd-backup.db") as copy:
+            self.assertEqual(copy.execute("SELECT count(*) FROM keys").fetchone(), (3,))
+        copy.close()
+
+    def api(self, admin, key):
+        host, port = admin.rsplit(":", 1)
+        return harness.request((host, int(port)), "GET", "/api/keys",
+                               headers={"authorization": f"Bearer {key}"}).json()
 
 
 if __name__ == "__main__":

@@ -63,6 +63,25 @@ class PythonSdk(harness.Case):
             self.assertEqual(raw.headers["x-flexinference-routing-reason"], reason)
             self.assertEqual(raw.parse().output_text, "Hello! This is a simulated answer.")
 
+    def test_models(self):
+        models = {model.id: model for model in self.client.models.list()}
+        self.assertIn("gpt-5.4", models)
+        self.assertNotIn("gpt-4o", models)
+        one = self.client.models.retrieve("gemini-3.5-flash")
+        self.assertEqual(one, models[one.id])
+        self.assertEqual((one.object, one.owned_by, one.created), ("model", "gemini", 0))
+        self.assertEqual(one.flexinference["tiers"], ["flex", "standard", "priority"])
+        with self.assertRaises(openai.NotFoundError) as caught:
+            self.client.models.retrieve("a/b c")
+        self.assertEqual(caught.exception.code, "model_not_found")
+        with anthropic.Anthropic(api_key=self.flexd.key, base_url=self.flexd.url,
+                                 max_retries=0) as client:
+            page = client.models.list(limit=5)
+            self.assertEqual([model.id for model in page], list(models))
+            self.assertEqual(client.models.retrieve("gpt-5.4").display_name, "gpt-5.4")
+            with self.assertRaises(anthropic.NotFoundError):
+                client.models.retrieve("claude-nothing")
+
     def test_create_with_stream(self):
         for window in ("default", "00h-00m-30s"):
             with self.create(window, stream=True) as stream:

@@ -82,6 +82,18 @@ test("flex refused: the standard attempt answers", async () => {
   assert.equal(response.headers.get("x-flexinference-routing-reason"), "flex_capacity");
 });
 
+test("models", async () => {
+  const ids = [];
+  for await (const model of client.models.list()) ids.push(model.id);
+  assert.ok(ids.includes("gpt-5.4"));
+  const one = await client.models.retrieve("gpt-5.4");
+  assert.equal(one.object, "model");
+  assert.deepEqual(one.flexinference.providers, ["openai"]);
+  const error = await thrown(client.models.retrieve("a/b c"));
+  assert.ok(error instanceof OpenAI.NotFoundError, error);
+  assert.equal(error.code, "model_not_found");
+});
+
 test("invalid key", async () => {
   const wrong = new OpenAI({ apiKey: `flex_live_${"0".repeat(30)}`, baseURL });
   const error = await thrown(wrong.responses.create(request("default")));

@@ -1,0 +1,184 @@
+"""The management API of the admin listener, over a store that flexctl has filled."""
+
+import http.client
+import json
+import time
+import unittest
+import urllib.parse
+
+import flexctl
+import harness
+
+GOOD = {"model": "gpt-5.4", "input": "Hello", "start_within": "default"}
+
+
+class Answer:
+    def __init__(self, response):
+        self.status = response.status
+        self.headers = {name.lower(): value for name, value in response.getheaders()}
+        self.body = response.read()
+
+    def json(self):
+        return json.loads(self.body)
+
+    def code(self):
+        return self.json()["error"]["code"]
+
+
+class Admin(harness.Case):
+    @classmethod
+    def setUpClass(cls):
+        cls.flexsim = cls.start(harness.Flexsim())
+        cls.store = cls.start(flexctl.Store())
+        for org in ("acme", "other"):
+            cls.store.good("org", "create", org)
+        cls.store.good("provider-key", "set", "acme", "openai", stdin="sk-flexsim\n")
+        cls.management = cls.store.json("key", "create", "acme", "--management")["key"]
+        cls.flexd = cls.start(harness.Flexd(cls.flexsim.url, "--auth-failures-per-minute", "0",
+                                            ca=cls.flexsim.ca, store=cls.store,
+                                            workers=2))
+
+    def call(self, method, path, body=None, key=None, headers=None, raw=None):
+        url = urllib.parse.urlsplit(self.flexd.admin)
+        connection = http.client.HTTPConnection(url.hostname, url.port, timeout=10)
+        fields = {"authorization": f"Bearer {key or self.management}", **(headers or {})}
+        data = raw if raw is not None else None if body is None else json.dumps(body)
+        try:
+            connection.request(method, path, data, fields,
+                               encode_chunked="transfer-encoding" in fields)
+            return Answer(connection.getresponse())
+        finally:
+            connection.close()
+
+    def test_a_key_from_its_making_to_its_end(self):
+        made = self.call("POST", "/api/keys", {"name": "web", "models": ["gpt-5*"],
+                                               "budget_usd": "12.50"})
+        self.assertEqual(made.status, 201, made.body)
+        key = made.json()
+        self.assertRegex(key["key"], r"\Aflex_live_[0-9a-f]{30}\Z")
+        self.assertEqual((key["name"], key["org"], key["kind"], key["models"], key["budget_usd"]),
+                         ("web", "acme", "inference", ["gpt-5*"], "12.5"))
+        bearer = {"authorization": f"Bearer {key['key']}"}
+        harness.wait_until(lambda: self.flexd.post(GOOD, bearer).status == 200, "served", 2)
+        listed = self.call("GET", "/api/keys").json()
+        self.assertEqual(listed["object"], "list")
+        mine = [k for k in listed["data"] if k["id"] == key["id"]]
+        self.assertEqual(len(mine), 1)
+        self.assertNotIn("key", mine[0])
+        self.assertNotIn(key["key"], json.dumps(listed))
+        # What flexctl says is the same.
+        told = [k for k in self.store.json("key", "list", "acme")["keys"] if k["id"] == key["id"]]
+        self.assertEqual(told[0]["shown"], mine[0]["shown"])
+        revoked = self.call("POST", f"/api/keys/{key['id']}/revoke")
+        self.assertEqual(revoked.status, 200)
+        self.assertIsNotNone(revoked.json()["revoked_at"])
+        harness.wait_until(lambda: self.flexd.post(GOOD, bearer).status == 401, "revoked", 2)
+
+    def test_only_the_own_organization_is_seen(self):
+        other = self.store.json("key", "create", "other")
+        self.assertNotIn(other["id"], json.dumps(self.call("GET", "/api/keys").json()))
+        answer = self.call("POST", f"/api/keys/{other['id']}/revoke")
+        self.assertEqual((answer.status, answer.code()), (404, "not_found"))
+        self.assertIsNone(next(k for k in self.store.json("key", "list", "other")["keys"]
+                               if k["id"] == other["id"])["revoked_at"])
+        acme = self.call("GET", "/api/orgs/acme").json()
+        self.assertEqual(self.call("GET", f"/api/orgs/{acme['id']}").json(), acme)
+        for org in ("other", "org_000000000000", "nobody"):
+            answer = self.call("GET", f"/api/orgs/{org}")
+            self.assertEqual((answer.status, answer.code()), (404, "not_found"), org)
+        answer = self.call("POST", "/api/keys/key_000000000000/revoke")
+        self.assertEqual((answer.status, answer.code()), (404, "not_found"))
+
+    def test_balance_and_usage(self):
+        self.assertEqual(self.call("GET", "/api/balance").json()["prepaid"], False)
+        key = self.store.json("key", "create", "acme", "--name", "counted")
+        bearer = {"authorization": f"Bearer {key['key']}"}
+        harness.wait_until(lambda: self.flexd.post(GOOD, bearer).status == 200, "served", 2)
+        self.assertEqual(self.flexd.post(GOOD, bearer).status, 200)
+
+        def requests():
+            usage = self.call("GET", f"/api/usage?by=model,served&key={key['id']}").json()
+            return [row for row in usage["data"] if row["model"] == "gpt-5.4"]
+        harness.wait_until(lambda: sum(row["requests"] for row in requests()) == 2, "counted", 5)
+        row = requests()[0]
+        self.assertEqual(row["served"], "default")
+        self.assertGreater(row["output_tokens"], 0)
+        total = self.call("GET", "/api/usage?since=2026-01-01").json()["total"]
+        self.assertGreaterEqual(total["requests"], 2)
+        self.store.good("org", "credit", "acme", "--add-usd", "5")
+        balance = self.call("GET", "/api/balance").json()
+        self.assertEqual((balance["prepaid"], balance["credit_usd"]), (True, "5"))
+        for query, param in (("since=yesterday", "since"), ("by=colour", "by"),
+                             ("by=day,day", "by")):
+            answer = self.call("GET", "/api/usage?" + query)
+            self.assertEqual((answer.status, answer.code()), (400, "invalid_value"), query)
+            self.assertEqual(answer.json()["error"]["param"], param)
+        answer = self.call("GET", "/api/usage?days=3")
+        self.assertEqual(answer.code(), "unsupported_parameter")
+        self.assertEqual(self.call("GET", "/api/usage?key=key_0").code(), "not_found")
+
+    def test_who_may_not(self):
+        inference = self.store.json("key", "create", "acme")["key"]
+        management = self.management
+        harness.wait_until(
+            lambda: self.flexd.post(GOOD, {"authorization": f"Bearer {inference}"}).status == 200,
+            "served", 2)
+        for key, status, code in ((inference, 403, "wrong_key_type"),
+                                  ("flexm_" + "0" * 30, 401, "invalid_api_key"),
+                                  ("nonsense", 401, "invalid_api_key")):
+            answer = self.call("GET", "/api/keys", key=key)
+            self.assertEqual((answer.status, answer.code()), (status, code))
+            self.assertEqual(set(answer.json()["error"]),
+                             {"message", "type", "code", "param", "doc_url"})
+            self.assertIn("x-flexinference-request-id", answer.headers)
+        self.assertEqual(self.call("GET", "/api/keys", headers={"authorization": ""}).code(),
+                         "missing_api_key")
+        # The other way round.
+        answer = self.flexd.post(GOOD, {"authorization": f"Bearer {management}"})
+        self.assertEqual((answer.status, answer.code()), (403, "wrong_key_type"))
+        short = self.store.json("key", "create", "acme", "--management", "--expires", "1s")["key"]
+        harness.wait_until(
+            lambda: self.call("GET", "/api/keys", key=short).code() == "expired_api_key"
+            if self.call("GET", "/api/keys", key=short).status != 200 else False, "expired", 5)
+
+    def test_wrong_requests(self):
+        for method, path, status, code in (
+                ("GET", "/api", 404, "unknown_url"), ("GET", "/api/nothing", 404, "unknown_url"),
+                ("DELETE", "/api/keys", 405, "method_not_allowed"),
+                ("POST", "/api/balance", 405, "method_not_allowed"),
+                ("POST", "/api/keys/a/b/revoke", 404, "unknown_url")):
+            answer = self.call(method, path)
+            self.assertEqual((answer.status, answer.code()), (status, code), path)
+        self.assertEqual(self.call("DELETE", "/api/keys").headers["allow"], "GET, POST")
+        for raw, code in (("{", "invalid_json"), ("[]", "invalid_body"),
+                          ('{"nmae":"x"}', "unsupported_parameter"),
+                          ('{"expires_at":1}', "invalid_value")):
+            answer = self.call("POST", "/api/keys", raw=raw)
+            self.assertEqual((answer.status, answer.code()), (400, code), raw)
+        answer = self.call("POST", "/api/keys", raw="x" * 1_000_001)
+        self.assertEqual((answer.status, answer.code()), (413, "request_too_large"))
+        chunked = self.call("POST", "/api/keys", raw=iter([b'{"na', b'me":"in ', b'pieces"}']),
+                            headers={"transfer-encoding": "chunked"})
+        self.assertEqual((chunked.status, chunked.json()["name"]), (201, "in pieces"))
+
+    def test_pages_need_no_key(self):
+        url = urllib.parse.urlsplit(self.flexd.admin)
+        connection = http.client.HTTPConnection(url.hostname, url.port, timeout=10)
+        self.addCleanup(connection.close)
+        for path, status in (("/healthz", 200), ("/readyz", 200), ("/version", 200),
+                             ("/metrics", 200), ("/nothing", 404)):
+            connection.request("GET", path)  # all on one connection
+            answer = Answer(connection.getresponse())
+            self.assertEqual(answer.status, status, path)
+            if path == "/version":
+                self.assertEqual(answer.json()["name"], "flexd")
+
+    def test_a_hundred_calls(self):
+        began = time.monotonic()
+        for _ in range(100):
+            self.assertEqual(self.call("GET", "/api/balance").status, 200)
+        self.assertLess(time.monotonic() - began, 30)
+
+
+if __name__ == "__main__":
+    unittest.main(verbosity=2)
