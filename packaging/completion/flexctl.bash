@@ -5,6 +5,7 @@
 _flexctl_values() {
   case $1 in
     --billing) echo "ok overdue no-payment-method" ;;
+    --prepaid) echo "off" ;;
     --maintenance) echo "on off" ;;
     --rate | --race-slots) echo "default" ;;
     --start-within) echo "default priority auto 00h-00m-30s" ;;
@@ -24,7 +25,7 @@ _flexctl_words() {
     key) echo "create list revoke deactivate activate check" ;;
     provider-key) echo "set list remove" ;;
     model) echo "set list" ;;
-    "org set") echo "--billing --rate --race-slots $common" ;;
+    "org set") echo "--billing --rate --race-slots --prepaid $common" ;;
     "org credit") echo "--add-usd $common" ;;
     "key create")
       echo "--name --expires --start-within --model --rpm --budget-requests --budget-usd" \

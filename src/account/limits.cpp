@@ -126,7 +126,7 @@ void MonthCell::raise(int32_t month, uint64_t sum) {
   for (;;) {
     const int ahead = months_ahead(cell, month);
     const uint64_t has = sum_in(cell);
-    if (has != 0 && (ahead > 0 || (ahead == 0 && has >= sum))) return;
+    if (has != 0 && (ahead == 1 || (ahead == 0 && has >= sum))) return;
     const uint64_t next = make_month_cell(static_cast<uint64_t>(month), sum);
     if (cell_.compare_exchange_weak(cell, next, std::memory_order_relaxed)) return;
   }

@@ -6,9 +6,9 @@
 #include <tuple>
 #include <utility>
 
-#include "price_text.hpp"
 #include "flexd/base/ascii.hpp"
 #include "flexd/base/assert.hpp"
+#include "price_text.hpp"
 
 namespace flexd::account {
 namespace {
@@ -71,6 +71,13 @@ bool add(Wide& sum, uint64_t tokens, const std::optional<uint64_t>& price) {
   if (!price) return false;
   sum += Wide{tokens} * *price;
   return true;
+}
+
+// all_input is the input that decides which line holds.
+uint64_t all_input(const TokenCounts& tokens) {
+  const Wide discounted = Wide{tokens.cached} + tokens.cache_write;
+  return static_cast<uint64_t>(
+      std::min<Wide>(std::max<Wide>(tokens.input, discounted), UINT64_MAX));
 }
 
 }  // namespace
@@ -192,25 +199,50 @@ const Prices::Row* Prices::row_for(std::string_view model, PriceTier tier,
   return row.model == model && row.tier == tier ? &row : nullptr;
 }
 
+// first_of is the model's first line, or the place where it would be.
+std::vector<Prices::Row>::const_iterator Prices::first_of(std::string_view model) const {
+  return std::lower_bound(rows_.begin(), rows_.end(), model,
+                          [](const Row& each, std::string_view name) { return each.model < name; });
+}
+
 bool Prices::knows(std::string_view model) const {
-  const auto row =
-      std::lower_bound(rows_.begin(), rows_.end(), model,
-                       [](const Row& each, std::string_view name) { return each.model < name; });
+  const auto row = first_of(model);
   return row != rows_.end() && row->model == model;
 }
 
 std::optional<uint64_t> Prices::cost(std::string_view model, PriceTier tier,
                                      const TokenCounts& tokens) const {
+  const Row* const row = row_for(model, tier, all_input(tokens));
+  return row != nullptr ? cost_by(*row, tokens, false) : std::nullopt;
+}
+
+std::optional<uint64_t> Prices::substitute_cost(std::string_view model,
+                                                const TokenCounts& tokens) const {
+  const Row* const standard = row_for(model, PriceTier::standard, all_input(tokens));
+  std::optional<uint64_t> found;
+  if (standard != nullptr) found = cost_by(*standard, tokens, true);
+  if (found) return found;
+  for (auto row = first_of(model); row != rows_.end() && row->model == model; ++row) {
+    found = std::max(found, cost_by(*row, tokens, true));  // nullopt is less than any
+  }
+  return found;
+}
+
+// cost_by is what the tokens cost by one line. With `substitutes`, input of a kind without a price
+// counts as plain input.
+std::optional<uint64_t> Prices::cost_by(const Row& row, const TokenCounts& tokens,
+                                        bool substitutes) {
+  if (!row.input || !row.output) return std::nullopt;
+  const auto or_input = [&row, substitutes](const std::optional<uint64_t>& price) {
+    return substitutes && !price ? row.input : price;
+  };
   const Wide discounted = Wide{tokens.cached} + tokens.cache_write;
-  const uint64_t input =
-      static_cast<uint64_t>(std::min<Wide>(std::max<Wide>(tokens.input, discounted), UINT64_MAX));
-  const Row* const row = row_for(model, tier, input);
-  if (row == nullptr || !row->input || !row->output) return std::nullopt;
   const uint64_t fresh =
       tokens.input > discounted ? static_cast<uint64_t>(tokens.input - discounted) : 0;
   Wide sum = 0;
-  if (!add(sum, fresh, row->input) || !add(sum, tokens.cached, row->cached) ||
-      !add(sum, tokens.cache_write, row->cache_write) || !add(sum, tokens.output, row->output)) {
+  if (!add(sum, fresh, row.input) || !add(sum, tokens.cached, or_input(row.cached)) ||
+      !add(sum, tokens.cache_write, or_input(row.cache_write)) ||
+      !add(sum, tokens.output, row.output)) {
     return std::nullopt;
   }
   // Micro-dollars per million tokens are nano-dollars per thousand.

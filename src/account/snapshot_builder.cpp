@@ -35,7 +35,8 @@ bool is_header_text(std::string_view text) {
   return std::ranges::all_of(text, [](char c) { return c >= 0x20 && c < 0x7F; });
 }
 
-KeyRecord record_of(const store::Key& key, uint32_t organization, LimitArena& arena) {
+KeyRecord record_of(const store::Key& key, uint32_t organization, int32_t month,
+                    LimitArena& arena) {
   KeyRecord record;
   record.number = key.number;
   record.digest = key.digest;
@@ -56,8 +57,9 @@ KeyRecord record_of(const store::Key& key, uint32_t organization, LimitArena& ar
     return record;
   }
   record.cells = &arena.key(key.number);
-  record.cells->requests.raise(key.month, from_signed(key.month_requests));
-  record.cells->nanos.raise(key.month, from_signed(key.month_nanos));
+  if (key.month != month) return record;
+  record.cells->requests.raise(month, from_signed(key.month_requests));
+  record.cells->nanos.raise(month, from_signed(key.month_nanos));
   return record;
 }
 
@@ -168,7 +170,7 @@ SnapshotBuilder::SnapshotBuilder(LimitArena& arena, SnapshotDefaults defaults,
 
 SnapshotBuilder::~SnapshotBuilder() = default;
 
-SnapshotPointer SnapshotBuilder::build(const store::Contents& contents) {
+SnapshotPointer SnapshotBuilder::build(const store::Contents& contents, int32_t month) {
   std::unordered_map<store::Number, uint32_t> places;
   std::vector<Organization> organizations;
   organizations.reserve(contents.organizations.size());
@@ -192,7 +194,7 @@ SnapshotPointer SnapshotBuilder::build(const store::Contents& contents) {
   for (const store::Key& key : contents.keys) {
     const auto place = places.find(key.organization);
     if (key.revoked_at_s != 0 || place == places.end()) continue;
-    keys.push_back(record_of(key, place->second, arena_));
+    keys.push_back(record_of(key, place->second, month, arena_));
   }
 
   std::vector<ModelState> models;

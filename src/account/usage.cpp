@@ -45,6 +45,12 @@ class Text {
   uint8_t size_;
 };
 
+// sum_of stays at the largest number. Neither is negative.
+int64_t sum_of(int64_t a, int64_t b) {
+  int64_t sum = 0;
+  return __builtin_add_overflow(a, b, &sum) ? INT64_MAX : sum;
+}
+
 // mix is the finalizer of splitmix64.
 uint64_t mix(uint64_t x) {
   x = (x ^ (x >> 30U)) * 0xBF58476D1CE4E5B9U;
@@ -110,6 +116,7 @@ struct UsageTable::Row {
   Text<kWordBytes> reason;
   int64_t last_at_s = 0;
   int64_t budget_requests = 0;
+  int64_t budget_nanos = 0;
   store::UsageCounts counts{};
 
   Row(const Place& place, uint64_t place_hash)
@@ -132,6 +139,7 @@ struct UsageTable::Row {
   void add(const UsageEntry& entry) {
     last_at_s = std::max(last_at_s, static_cast<int64_t>(entry.unix_s));
     budget_requests += entry.counts_for_budget ? entry.counts.requests : 0;
+    budget_nanos = sum_of(budget_nanos, entry.budget_nanos);
     counts += entry.counts;
   }
   store::UsageRow to_store() const {
@@ -217,9 +225,7 @@ void UsageTable::take(std::vector<store::UsageRow>& rows, std::vector<store::Key
     use.month = month;
     use.last_used_at_s = std::max(use.last_used_at_s, row.last_at_s);
     use.requests += row.budget_requests;
-    if (__builtin_add_overflow(use.nanos, row.counts.cost_nanos, &use.nanos)) {
-      use.nanos = INT64_MAX;
-    }
+    use.nanos = sum_of(use.nanos, row.budget_nanos);
   }
   for (const auto& [at, use] : by_key) uses.push_back(use);
   rows_.clear();

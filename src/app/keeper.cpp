@@ -2,7 +2,7 @@
 
 #include <pthread.h>
 
-#include <chrono>
+#include <ctime>
 #include <utility>
 
 #include "flexd/crypto/seal.hpp"
@@ -53,7 +53,7 @@ Result<std::unique_ptr<Keeper>> Keeper::open(std::unique_ptr<store::Store> store
 account::SnapshotPointer Keeper::build(const store::Contents& contents) {
   version_ = contents.version;
   metrics_.add(metrics::Counter::snapshots);
-  return builder_.build(contents);
+  return builder_.build(contents, store::month_of(std::time(nullptr)));
 }
 
 void Keeper::start(Log* log, std::function<bool()> on_news) {
@@ -66,10 +66,14 @@ void Keeper::start(Log* log, std::function<bool()> on_news) {
   });
 }
 
-void Keeper::stop() {
+void Keeper::stop(Job last) {
   {
     const std::lock_guard lock(mutex_);
-    stopping_ = true;
+    if (!stopping_) {
+      stopping_ = true;
+      last_ = std::move(last);
+      drop_at_ = std::chrono::steady_clock::now() + std::chrono::nanoseconds(options_.stop_ns);
+    }
   }
   wake_.notify_one();
   if (thread_.joinable()) thread_.join();
@@ -81,11 +85,16 @@ void Keeper::run() {
   std::unique_lock lock(mutex_);
   for (;;) {
     wake_.wait_until(lock, next, [this] { return stopping_ || !jobs_.empty(); });
-    const bool last = stopping_;
+    if (stopping_) break;
+    Job job;
+    if (!jobs_.empty()) {
+      job = std::move(jobs_.front());
+      jobs_.pop_front();
+    }
     lock.unlock();
-    run_jobs();
-    // What is queued when the keeper is told to stop has been run now.
-    if (last) return;
+    if (job) job(*store_);
+    // What it holds may take a while to free: not under the lock.
+    job = nullptr;
     if (std::chrono::steady_clock::now() >= next) {
       look();
       next = std::chrono::steady_clock::now() + poll;
@@ -93,19 +102,22 @@ void Keeper::run() {
     if (untold_) tell();
     lock.lock();
   }
+  lock.unlock();
+  wind_up();
 }
 
-void Keeper::run_jobs() {
-  for (;;) {
-    Job job;
-    {
-      const std::lock_guard lock(mutex_);
-      if (jobs_.empty()) return;
-      job = std::move(jobs_.front());
-      jobs_.pop_front();
-    }
-    job(*store_);
+// wind_up does what is left when the keeper is told to stop. Nobody submits any more.
+void Keeper::wind_up() {
+  if (last_) last_(*store_);
+  std::deque<Job> jobs;
+  {
+    const std::lock_guard lock(mutex_);
+    jobs.swap(jobs_);
   }
+  for (; !jobs.empty() && std::chrono::steady_clock::now() < drop_at_; jobs.pop_front()) {
+    jobs.front()(*store_);
+  }
+  if (!jobs.empty()) log_line(LogLevel::warn, "store_jobs_dropped", {{"jobs", jobs.size()}});
 }
 
 // look builds a new snapshot if the store has changed.

@@ -1,7 +1,8 @@
 // keeper.hpp: the thread that owns the store, so that no other one ever waits for the disk.
 //
 // It looks for changes four times a second, builds a snapshot of what the store holds, and runs the
-// jobs it is given in order: what was counted, what the admin listener asks. Whenever it has
+// jobs it is given in order: what was counted, what the admin listener asks. A look that is due
+// comes before the next job, so that a revocation waits for one job at most. Whenever it has
 // something for the control thread it says so (`on_news`), and the control thread collects it.
 //
 // A store that cannot be read keeps nobody from being served: the last snapshot stays, one warning
@@ -9,6 +10,7 @@
 #pragma once
 
 #include <array>
+#include <chrono>
 #include <condition_variable>
 #include <cstddef>
 #include <cstdint>
@@ -35,6 +37,8 @@ struct KeeperOptions {
   account::SnapshotDefaults defaults;
   // poll_ns is the time between two looks for changes.
   uint64_t poll_ns = 250'000'000;
+  // stop_ns is how long after `stop` a job may still begin.
+  uint64_t stop_ns = 2'000'000'000;
 };
 
 class Keeper {
@@ -63,9 +67,11 @@ class Keeper {
   // start runs the thread, which logs to `log`. `on_news` is called on it, without a lock held,
   // when `collect` has something; false (a full mailbox) has it called again at the next look.
   void start(Log* log, std::function<bool()> on_news);
-  // stop runs what is queued, then ends the thread; `collect` once more after it. Nothing is
-  // submitted any more.
-  void stop();
+  // stop runs `last` (may be null), then what is queued, then ends the thread; `collect` once more
+  // after it. Jobs that have not begun within stop_ns are dropped: against a store whose lock
+  // another process holds each may wait for seconds. It returns after the job under way, `last`,
+  // and at most one job that began just before the end of that time. Nothing is submitted any more.
+  void stop(Job last = nullptr);
 
   // submit queues a job; false if kJobsMax wait. From any thread.
   [[nodiscard]] bool submit(Job job);
@@ -86,7 +92,7 @@ class Keeper {
   Keeper(std::unique_ptr<store::Store> store, const KeeperOptions& options,
          account::LimitArena& arena);
   void run();
-  void run_jobs();
+  void wind_up();
   void look();
   account::SnapshotPointer build(const store::Contents& contents);
   void note(const store::Error* error);
@@ -109,6 +115,8 @@ class Keeper {
   std::deque<Reply> replies_;
   account::SnapshotPointer news_;
   bool stopping_ = false;
+  Job last_;
+  std::chrono::steady_clock::time_point drop_at_;  // the end of stop_ns
 
   std::thread thread_;
 };

@@ -22,7 +22,7 @@ namespace {
 constexpr uint64_t kCutNs = 5'000'000'000;
 // kPublishNs is how long a metrics page waits for its workers.
 constexpr uint64_t kPublishNs = 200'000'000;
-// kRetryNs is how soon a worker whose mailbox was full is told of a new snapshot again.
+// kRetryNs is how soon a worker whose mailbox was full is told again.
 constexpr uint64_t kRetryNs = 10'000'000;
 
 // Probe is a socket that holds an address for a moment.
@@ -64,13 +64,15 @@ Process::Process(const config::Settings& settings)
       timer_(timer_callback<Process, &Process::on_timer>, this),
       page_timer_(timer_callback<Process, &Process::finish_metrics_pages>, this),
       snapshot_timer_(timer_callback<Process, &Process::retry_snapshot>, this),
-      usage_timer_(timer_callback<Process, &Process::collect_usage>, this) {
+      usage_timer_(timer_callback<Process, &Process::collect_usage>, this),
+      orders_timer_(timer_callback<Process, &Process::retry_orders>, this) {
   log_ = std::make_unique<Log>(log_writer_.add_ring(), log_format_, settings_.log_level);
   set_thread_log(log_.get());
 }
 
 Process::~Process() {
-  for (const auto& worker : workers_) worker->post(front::MailKind::stop);
+  // All at once where possible; the end of each makes sure of it.
+  post_all(front::MailKind::stop);
   workers_.clear();
   // It tells the control thread's reactor of its news.
   keeper_.reset();
@@ -79,6 +81,7 @@ Process::~Process() {
   page_timer_.cancel();
   snapshot_timer_.cancel();
   usage_timer_.cancel();
+  orders_timer_.cancel();
   admin_.reset();
   control_.reset();
   if (signal_fd_ >= 0) ::close(signal_fd_);
@@ -167,6 +170,9 @@ Result<void> Process::start_workers() {
     workers_.push_back(std::move(worker));
   }
   running_ = undrained_ = count;
+  orders_ = std::make_unique<WorkerOrders>(count, [this](size_t worker, front::MailKind order) {
+    return workers_[worker]->post(order);
+  });
   return {};
 }
 
@@ -195,10 +201,11 @@ void Process::collect_usage() {
   control_->timers().set(usage_timer_, control_->now_ns() + UsageCollector::kPeriodNs);
 }
 
-// finish_usage writes what the workers, who have ended, had counted last.
+// finish_usage writes what the workers, who have ended, had counted last. The time it takes has a
+// bound (Keeper::stop), since signals are not read any more.
 void Process::finish_usage() {
   for (const auto& worker : workers_) usage_->take_last(worker->take_last_usage());
-  keeper_->stop();
+  keeper_->stop(usage_->last_write());
   static_cast<void>(keeper_->collect());
   usage_->report_rest();
 }
@@ -292,8 +299,18 @@ void Process::on_signal() {
   }
 }
 
+// post_all tells those whose mailbox has room.
 void Process::post_all(front::MailKind kind) {
-  for (const auto& worker : workers_) worker->post(kind);
+  for (const auto& worker : workers_) static_cast<void>(worker->post(kind));
+}
+
+// order tells every worker, now or later.
+void Process::order(front::MailKind kind) {
+  if (!orders_->give(kind)) control_->timers().set(orders_timer_, control_->now_ns() + kRetryNs);
+}
+
+void Process::retry_orders() {
+  if (!orders_->retry()) control_->timers().set(orders_timer_, control_->now_ns() + kRetryNs);
 }
 
 void Process::drain() {
@@ -301,20 +318,20 @@ void Process::drain() {
   shared_.draining = true;
   notify("STOPPING=1\nSTATUS=waiting for answers under way");
   control_->timers().set(timer_, control_->now_ns() + settings_.drain_timeout_ns);
-  post_all(front::MailKind::drain);
+  order(front::MailKind::drain);
 }
 
 void Process::cut() {
   phase_ = Phase::cutting;
   control_->timers().set(timer_, control_->now_ns() + kCutNs);
-  post_all(front::MailKind::cut);
+  order(front::MailKind::cut);
 }
 
 void Process::stop() {
   if (phase_ == Phase::stopping) return;
   phase_ = Phase::stopping;
   timer_.cancel();
-  post_all(front::MailKind::stop);
+  order(front::MailKind::stop);
 }
 
 void Process::on_timer() {

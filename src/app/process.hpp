@@ -21,6 +21,7 @@
 #include "keeper.hpp"
 #include "snapshot_publisher.hpp"
 #include "usage_collector.hpp"
+#include "worker_orders.hpp"
 #include "worker_thread.hpp"
 
 namespace flexd::app {
@@ -68,6 +69,8 @@ class Process final : public io::MailHandler {
   void make_metrics_page(std::function<void(std::string)> done);
   void finish_metrics_pages();
   void post_all(front::MailKind kind);
+  void order(front::MailKind kind);
+  void retry_orders();
 
   const config::Settings settings_;
   LogFormat log_format_ = LogFormat::json;
@@ -87,6 +90,7 @@ class Process final : public io::MailHandler {
   std::unique_ptr<front::Admin> admin_;
   std::unique_ptr<metrics::Core> control_metrics_;
   std::vector<std::unique_ptr<WorkerThread>> workers_;
+  std::unique_ptr<WorkerOrders> orders_;
   std::vector<io::Address> addresses_;
   io::Address admin_address_;
   int signal_fd_ = -1;
@@ -94,6 +98,7 @@ class Process final : public io::MailHandler {
   Timer page_timer_;      // of a metrics page whose workers do not answer
   Timer snapshot_timer_;  // of a snapshot that a full mailbox did not take
   Timer usage_timer_;     // of the next round of what was counted
+  Timer orders_timer_;    // of orders that a full mailbox did not take
   std::vector<std::function<void(std::string)>> pages_;
   uint32_t unpublished_ = 0;
   uint32_t undrained_ = 0;

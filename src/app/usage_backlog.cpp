@@ -1,6 +1,7 @@
 #include "usage_backlog.hpp"
 
 #include <algorithm>
+#include <iterator>
 
 namespace flexd::app {
 namespace {
@@ -24,6 +25,31 @@ void add_up(int64_t& sum, int64_t number) {
   if (__builtin_add_overflow(sum, number, &sum)) sum = INT64_MAX;
 }
 
+// in_parts does `try_part` on all of `items`, and where the store refuses a part, on its halves,
+// down to the single item that is refused. `end_part` is called for each part that is done with, in
+// order. It ends early when the store is unavailable.
+template <typename Item, typename TryPart, typename EndPart>
+store::StoreResult<void> in_parts(std::span<const Item> items, const TryPart& try_part,
+                                  const EndPart& end_part) {
+  std::vector<size_t> sizes;  // of the parts to come, the next one last
+  if (!items.empty()) sizes.push_back(items.size());
+  while (!sizes.empty()) {
+    const size_t size = sizes.back();
+    sizes.pop_back();
+    const std::span<const Item> part = items.first(size);
+    const store::StoreResult<void> tried = try_part(part);
+    if (!tried && tried.error().kind == store::Error::Kind::unavailable) return tried;
+    if (!tried && size > 1) {
+      sizes.push_back(size - size / 2);
+      sizes.push_back(size / 2);
+      continue;
+    }
+    end_part(part, tried.has_value());
+    items = items.subspan(size);
+  }
+  return {};
+}
+
 }  // namespace
 
 void UsageBacklog::add(std::vector<store::UsageRow> rows, const std::vector<store::KeyUse>& uses) {
@@ -36,7 +62,7 @@ void UsageBacklog::add(std::vector<store::UsageRow> rows, const std::vector<stor
     } else if (rows_.size() < rows_max_) {
       rows_.emplace(std::move(place), row.counts);
     } else {
-      lost_ += static_cast<uint64_t>(row.counts.requests);
+      lost_.requests += static_cast<uint64_t>(row.counts.requests);
     }
   }
   for (const store::KeyUse& use : uses) {
@@ -47,6 +73,8 @@ void UsageBacklog::add(std::vector<store::UsageRow> rows, const std::vector<stor
       found->second.last_used_at_s = std::max(found->second.last_used_at_s, use.last_used_at_s);
     } else if (uses_.size() < rows_max_) {
       uses_.emplace(std::pair(use.key, use.month), use);
+    } else {
+      ++lost_.key_uses;
     }
   }
 }
@@ -59,31 +87,34 @@ store::StoreResult<void> UsageBacklog::write(const Record& record) {
   std::vector<store::KeyUse> uses;
   uses.reserve(uses_.size());
   for (const auto& [place, use] : uses_) uses.push_back(use);
-  auto recorded = record(rows, uses);
+  const auto recorded = record(rows, uses);
   if (recorded) {
     rows_.clear();
     uses_.clear();
     return {};
   }
   if (recorded.error().kind == store::Error::Kind::unavailable) return recorded;
-  return write_one_by_one(record);
+  return write_by_halves(record, rows, uses);
 }
 
-// write_one_by_one finds what the store refuses, and drops that alone.
-store::StoreResult<void> UsageBacklog::write_one_by_one(const Record& record) {
-  while (!rows_.empty()) {
-    const store::UsageRow row = to_row(*rows_.begin());
-    const auto recorded = record({&row, 1}, {});
-    if (!recorded && recorded.error().kind == store::Error::Kind::unavailable) return recorded;
-    if (!recorded) lost_ += static_cast<uint64_t>(row.counts.requests);
-    rows_.erase(rows_.begin());
-  }
-  while (!uses_.empty()) {
-    const auto recorded = record({}, {&uses_.begin()->second, 1});
-    if (!recorded && recorded.error().kind == store::Error::Kind::unavailable) return recorded;
-    uses_.erase(uses_.begin());
-  }
-  return {};
+// write_by_halves finds what the store refuses, and drops that alone. `rows` and `uses` are all of
+// what waits, in the order of the maps.
+store::StoreResult<void> UsageBacklog::write_by_halves(const Record& record,
+                                                       std::span<const store::UsageRow> rows,
+                                                       std::span<const store::KeyUse> uses) {
+  auto done = in_parts(
+      rows, [&record](auto part) { return record(part, {}); },
+      [this](auto part, bool written) {
+        if (!written) lost_.requests += static_cast<uint64_t>(part.front().counts.requests);
+        rows_.erase(rows_.begin(), std::next(rows_.begin(), std::ssize(part)));
+      });
+  if (!done) return done;
+  return in_parts(
+      uses, [&record](auto part) { return record({}, part); },
+      [this](auto part, bool written) {
+        if (!written) ++lost_.key_uses;
+        uses_.erase(uses_.begin(), std::next(uses_.begin(), std::ssize(part)));
+      });
 }
 
 uint64_t UsageBacklog::request_count() const {

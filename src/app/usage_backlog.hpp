@@ -18,6 +18,14 @@
 
 namespace flexd::app {
 
+// UsageLoss counts what never came to the store: requests without their row of usage, and KeyUses
+// (what a key has used of its budget in a month, and when last).
+struct UsageLoss {
+  uint64_t requests = 0;
+  uint64_t key_uses = 0;
+  bool operator==(const UsageLoss&) const = default;
+};
+
 class UsageBacklog {
  public:
   // kRowsMax bounds the combinations that wait, and the keys: some 40 MB. What finds no place is
@@ -32,24 +40,28 @@ class UsageBacklog {
 
   void add(std::vector<store::UsageRow> rows, const std::vector<store::KeyUse>& uses);
   // write records all that waits, in one transaction; on failure it goes on waiting. What the store
-  // will never take (of an organization that is not there) is lost, and keeps nothing else back.
+  // will never take (of an organization that is not there) is lost, and keeps nothing else back: it
+  // is found by halves, some 2 log2(n) transactions for one of n rows.
   store::StoreResult<void> write(const Record& record);
 
   bool empty() const { return rows_.empty() && uses_.empty(); }
-  // request_count counts the requests that wait; lost_count those lost so far.
+  // request_count counts the requests that wait, use_count the KeyUses; `lost` those lost so far.
   uint64_t request_count() const;
-  uint64_t lost_count() const { return lost_; }
+  uint64_t use_count() const { return uses_.size(); }
+  const UsageLoss& lost() const { return lost_; }
 
  private:
   using Place = std::tuple<store::Number, store::Number, int32_t, std::string, std::string,
                            std::string, std::string, std::string>;
 
-  store::StoreResult<void> write_one_by_one(const Record& record);
+  store::StoreResult<void> write_by_halves(const Record& record,
+                                           std::span<const store::UsageRow> rows,
+                                           std::span<const store::KeyUse> uses);
 
   size_t rows_max_;
   std::map<Place, store::UsageCounts> rows_;
   std::map<std::pair<store::Number, int32_t>, store::KeyUse> uses_;  // by key and month
-  uint64_t lost_ = 0;
+  UsageLoss lost_;
 };
 
 }  // namespace flexd::app

@@ -3,13 +3,21 @@
 #include <pthread.h>
 #include <sched.h>
 
+#include <chrono>
+
 #include "flexd/base/limits.hpp"
 
 namespace flexd::app {
 namespace {
 
-// kGoodbyeTurns bounds how long a stopped worker waits for its connections' last words.
+// kGoodbyeNs bounds how long a stopped worker waits for its connections' last words.
 constexpr uint64_t kGoodbyeNs = 2'000'000'000;
+// kRetryNs is how soon a word that a full mailbox did not take is said again.
+constexpr uint64_t kRetryNs = 1'000'000;
+
+void nap() {
+  std::this_thread::sleep_for(std::chrono::nanoseconds(kRetryNs));
+}
 
 }  // namespace
 
@@ -19,9 +27,12 @@ WorkerThread::WorkerThread(const WorkerThreadOptions& options, front::Shared& sh
       shared_(shared),
       log_writer_(log_writer),
       control_(control),
-      metrics_(std::make_unique<metrics::Core>()) {}
+      metrics_(std::make_unique<metrics::Core>()),
+      drained_timer_(timer_callback<WorkerThread, &WorkerThread::tell_drained>, this) {}
 
 WorkerThread::~WorkerThread() {
+  deaf_ = true;
+  while (thread_.joinable() && !over_ && !post(front::MailKind::stop)) nap();
   join();
 }
 
@@ -35,9 +46,8 @@ Result<void> WorkerThread::start(std::vector<io::Address>& addresses) {
   return {};
 }
 
-void WorkerThread::post(front::MailKind kind) {
-  // A full mailbox means a worker that does not turn; nothing that is posted would help it.
-  static_cast<void>(mailbox_->post({.kind = static_cast<uint32_t>(kind)}));
+bool WorkerThread::post(front::MailKind kind) {
+  return mailbox_->post({.kind = static_cast<uint32_t>(kind)});
 }
 
 bool WorkerThread::lend(front::SnapshotLease& lease) {
@@ -58,6 +68,11 @@ bool WorkerThread::tell(ControlMail mail, void* pointer) {
       {.kind = static_cast<uint32_t>(mail), .number = options_.index, .pointer = pointer});
 }
 
+void WorkerThread::tell_drained() {
+  if (tell(ControlMail::drained)) return;
+  reactor_->timers().set(drained_timer_, reactor_->now_ns() + kRetryNs);
+}
+
 void WorkerThread::main(std::vector<io::Address>& addresses) {
   const Result<void> ready = set_up(addresses);
   if (!ready) {
@@ -70,7 +85,9 @@ void WorkerThread::main(std::vector<io::Address>& addresses) {
   state_.notify_all();
   if (ready) {
     run();
-    tell(ControlMail::ended);
+    over_ = true;
+    // The process ends by this word. The mailbox has room again as long as its thread turns.
+    while (!tell(ControlMail::ended) && !deaf_) nap();
   }
   set_thread_log(nullptr);
 }
@@ -96,8 +113,8 @@ Result<void> WorkerThread::set_up(std::vector<io::Address>& addresses) {
   reactor_ = std::move(*reactor);
   mailbox_ = reactor_.get();
   worker_ = std::make_unique<front::Worker>(*reactor_, shared_, *metrics_, *log_);
-  worker_->set_on_drained(
-      [](void* self) { static_cast<WorkerThread*>(self)->tell(ControlMail::drained); }, this);
+  worker_->set_on_drained([](void* self) { static_cast<WorkerThread*>(self)->tell_drained(); },
+                          this);
   worker_->set_on_published(
       [](void* self) { static_cast<WorkerThread*>(self)->tell(ControlMail::published); }, this);
   worker_->set_on_lease_done(
@@ -129,10 +146,11 @@ void WorkerThread::run() {
   };
   const uint64_t give_up_ns = reactor_->now_ns() + kGoodbyeNs;
   while (!is_over() && reactor_->now_ns() < give_up_ns) {
-    Timer nap([](void*) {}, nullptr);
-    reactor_->timers().set(nap, reactor_->now_ns() + 10'000'000);
+    Timer pause([](void*) {}, nullptr);
+    reactor_->timers().set(pause, reactor_->now_ns() + 10'000'000);
     reactor_->turn(true);
   }
+  drained_timer_.cancel();
   last_usage_ = worker_->take_usage();
   // Whoever still holds on now holds on to a process that ends.
   if (!is_over()) {

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "flexd/base/log.hpp"
+#include "flexd/base/timer_wheel.hpp"
 #include "flexd/front/worker.hpp"
 #include "flexd/io/reactor.hpp"
 #include "flexd/metrics/core.hpp"
@@ -17,6 +18,7 @@
 namespace flexd::app {
 
 // Mail from a worker to the control thread; `number` is the worker's index. Or from the keeper.
+// `drained` and `ended` are said again until the mailbox has room for them.
 enum class ControlMail : uint32_t {
   drained,        // its last caller has gone
   published,      // its gauges are written
@@ -41,14 +43,15 @@ class WorkerThread {
   // What is referred to outlives the thread. `control` gets ControlMail.
   WorkerThread(const WorkerThreadOptions& options, front::Shared& shared, LogWriter& log_writer,
                io::Reactor& control);
+  // Ends the thread if it still runs; the control thread reads no more mail.
   ~WorkerThread();
   WorkerThread(const WorkerThread&) = delete;
   WorkerThread& operator=(const WorkerThread&) = delete;
 
   // start runs the thread and waits until it accepts on `addresses`, whose ports it fills in.
   Result<void> start(std::vector<io::Address>& addresses);
-  // post sends mail to the worker.
-  void post(front::MailKind kind);
+  // post sends mail to the worker; false if its mailbox is full.
+  [[nodiscard]] bool post(front::MailKind kind);
   // lend mails a lease to the worker; false if its mailbox is full.
   [[nodiscard]] bool lend(front::SnapshotLease& lease);
   // ask_usage mails an empty table, or nullptr (see front::MailKind::usage); false likewise.
@@ -63,6 +66,7 @@ class WorkerThread {
   void main(std::vector<io::Address>& addresses);
   Result<void> set_up(std::vector<io::Address>& addresses);
   void run();
+  void tell_drained();
   bool tell(ControlMail mail, void* pointer = nullptr);
 
   WorkerThreadOptions options_;
@@ -79,6 +83,9 @@ class WorkerThread {
   // What could not be ended in time is left to the end of the process, and reachable from here.
   front::Worker* left_worker_ = nullptr;
   io::Reactor* left_reactor_ = nullptr;
+  Timer drained_timer_;            // of a `drained` that could not be told
+  std::atomic<bool> over_{false};  // the loop is over; nothing reads its mail
+  std::atomic<bool> deaf_{false};  // nobody reads the control thread's
   std::thread thread_;
   // 0 while it is being set up, 1 once it accepts, 2 if it could not.
   std::atomic<int> state_{0};

@@ -23,6 +23,7 @@ struct ListArgs {};
 struct SetArgs {
   std::string name;
   store::OrganizationChange change;
+  std::string prepaid;  // "off"
 };
 struct CreditArgs {
   std::string name;
@@ -214,9 +215,15 @@ void add_set(CLI::App& group, Context& context) {
       [](const std::string& text) { return parse_limit(text, 1, kRaceSlotsMax); },
       "Races at one time; more start on standard at once");
   slots->type_name("N|default");
-  command.callback([&context, args, billing, rate, slots] {
-    if (billing->count() + rate->count() + slots->count() == 0) {
-      throw CLI::ValidationError("nothing to set", "give --billing, --rate or --race-slots");
+  const auto* prepaid =
+      command.add_option("--prepaid", args->prepaid, "end prepayment: the credit is taken away")
+          ->type_name("off")
+          ->check(CLI::IsMember({"off"}));
+  command.callback([&context, args, billing, rate, slots, prepaid] {
+    args->change.end_prepaid = prepaid->count() != 0;
+    if (billing->count() + rate->count() + slots->count() + prepaid->count() == 0) {
+      throw CLI::ValidationError("nothing to set",
+                                 "give --billing, --rate, --race-slots or --prepaid");
     }
     context.action = [&context, args] { return set(context, *args); };
   });

@@ -60,6 +60,7 @@ class ClientConnection final : public io::SocketHandler, public ClientStream {
   bool write(std::string_view bytes) override;
   void finish() override;
   void abort_answer() override;
+  bool is_broken() const override { return broken_; }
   // peer is who connected, or whom its PROXY header named.
   const io::Address& peer() const override { return peer_; }
 
@@ -117,6 +118,7 @@ class ClientConnection final : public io::SocketHandler, public ClientStream {
   bool is_head_ = false;     // HEAD: answers have no body
   bool processing_ = false;  // inside process
   bool draining_ = false;
+  bool broken_ = false;  // a write was lost
   bool paused_ = false;
   bool slow_ = false;          // requests wait until the caller has read its answers
   bool writer_waits_ = false;  // a write was told that the caller reads slowly

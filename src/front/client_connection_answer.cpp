@@ -65,7 +65,10 @@ void ClientConnection::put(std::string_view bytes) {
 
 bool ClientConnection::write(std::string_view bytes) {
   if (bytes.empty() || is_head_ || answer_framing_ == http::Framing::none) return true;
-  if (!worker_.reactor().is_open(socket_)) return true;
+  if (!worker_.reactor().is_open(socket_)) {
+    broken_ = true;
+    return true;
+  }
   ByteChain& out = worker_.reactor().out(socket_);
   bool fits = true;
   if (answer_framing_ == http::Framing::chunked) {
@@ -75,7 +78,10 @@ bool ClientConnection::write(std::string_view bytes) {
     fits = out.append(bytes);
   }
   // Without memory the answer cannot be whole: cut it visibly.
-  if (!fits) worker_.reactor().abort(socket_);
+  if (!fits) {
+    broken_ = true;
+    worker_.reactor().abort(socket_);
+  }
   worker_.reactor().touch(socket_);
   if (out.size() > io::kOutHighBytes) writer_waits_ = true;
   return !writer_waits_;

@@ -40,6 +40,8 @@ class ClientStream {
   // be used after it.
   virtual void abort_answer() = 0;
 
+  // is_broken: something that was written could not be kept, and the connection is being cut.
+  virtual bool is_broken() const = 0;
   // peer is the caller's address, or that of the proxy before it.
   virtual const io::Address& peer() const = 0;
 

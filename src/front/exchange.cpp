@@ -77,8 +77,18 @@ void Exchange::on_body_refused(errors::Code code, std::string_view detail) {
 }
 
 void Exchange::on_client_gone() {
+  const bool told = is_told();
   client_ = nullptr;
   if (state_ == State::over || state_ == State::settling) return;
+  if (told) {
+    // It has all of its answer, and did not wait for the end of the stream. Nor does its attempt.
+    Leg& leg = *answering_leg_;
+    count_attempt(leg, metrics::AttemptResult::answered);
+    log_access(leg.failed() ? metrics::Outcome::provider_error : metrics::Outcome::ok);
+    worker_.count_answer();
+    close();
+    return;
+  }
   answer_status_ = errors::row(errors::Code::client_closed_request).status;
   error_code_ = errors::row(errors::Code::client_closed_request).name;
   // Before the race is told, and with that decided: one that nobody has won has no reason.
@@ -88,6 +98,12 @@ void Exchange::on_client_gone() {
   }
   cancel_legs();
   close();
+}
+
+// is_told: everything up to the terminal event is with the caller's connection.
+bool Exchange::is_told() const {
+  return client_ != nullptr && state_ == State::answering && answer_ == AnswerKind::stream &&
+         answering_leg_->has_terminal() && !answering_leg_->overflowed() && !client_->is_broken();
 }
 
 void Exchange::on_drained() {

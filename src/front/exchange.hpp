@@ -146,6 +146,7 @@ class Exchange {
   void fail(errors::Code code) { fail(errors::Error{.code = code}); }
   void begin_own(const OwnAnswer& answer);
   void finish_answer(metrics::Outcome outcome);
+  bool is_told() const;
   void log_access(metrics::Outcome outcome);
   void close();
   void release_slot();
@@ -216,6 +217,7 @@ class Exchange {
     bool priced = false;
     uint64_t nanos = 0;           // at the tier that served
     uint64_t standard_nanos = 0;  // at standard
+    uint64_t charged_nanos = 0;   // to budget and credit, also of what is not priced
   };
   const surface::Usage* final_usage() const;
   std::string_view served_tier(const Leg& leg) const;
@@ -286,6 +288,7 @@ class Exchange {
   metrics::Outcome outcome_ = metrics::Outcome::ok;  // once it is logged
   std::optional<Bill> bill_;                         // once it is known what was used
   uint8_t possible_double_bills_ = 0;
+  account::Clock admitted_;  // when check_money let it pass, if it is routed
   bool checked_ = false;     // start_within is known
   bool had_reason_ = false;  // it was decided when it ended
   bool usage_counted_ = false;

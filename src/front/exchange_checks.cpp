@@ -244,13 +244,14 @@ bool Exchange::check_provider() {
 
 // check_money is the last check: a request that passes it is sent.
 bool Exchange::check_money() {
+  admitted_ = clock();
   const account::Prices* const prices = worker_.shared().prices;
   const account::Spending spending{
       .duration = facts_.races(),
       // Only credit asks for it.
       .priced = organization_->prepaid && prices != nullptr && prices->knows(facts_.model)};
   const auto checked =
-      account::check_money(*key_, *organization_, spending, clock(), &worker_.metrics());
+      account::check_money(*key_, *organization_, spending, admitted_, &worker_.metrics());
   if (!checked) fail(checked.error());
   return checked.has_value();
 }

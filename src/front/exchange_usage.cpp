@@ -58,27 +58,33 @@ const Exchange::Bill& Exchange::bill() {
 Exchange::Bill Exchange::make_bill(const surface::Usage& usage) const {
   const account::Prices* const prices = worker_.shared().prices;
   if (prices == nullptr) return {};
-  const auto tier = account::price_tier(served_tier(*answering_leg_));
-  if (!tier) return {};
   const account::TokenCounts tokens{.input = usage.input_tokens,
                                     .cached = usage.cached_tokens,
                                     .cache_write = usage.cache_write_tokens,
                                     .output = usage.output_tokens};
-  const auto cost = prices->cost(facts_.model, *tier, tokens);
-  if (!cost) return {};
-  if (*tier == account::PriceTier::standard) {
-    return {.priced = true, .nanos = *cost, .standard_nanos = *cost};
+  const auto tier = account::price_tier(served_tier(*answering_leg_));
+  const auto cost = tier ? prices->cost(facts_.model, *tier, tokens) : std::nullopt;
+  if (!cost) {
+    // A caller chooses tier and length: limits in dollars must not end where the list does.
+    return {.charged_nanos = prices->substitute_cost(facts_.model, tokens).value_or(0)};
   }
-  const auto standard = prices->cost(facts_.model, account::PriceTier::standard, tokens);
-  return {.priced = true, .nanos = *cost, .standard_nanos = standard.value_or(*cost)};
+  Bill bill{.priced = true, .nanos = *cost, .standard_nanos = *cost, .charged_nanos = *cost};
+  if (*tier != account::PriceTier::standard) {
+    const auto standard = prices->cost(facts_.model, account::PriceTier::standard, tokens);
+    bill.standard_nanos = standard.value_or(*cost);
+  }
+  return bill;
 }
 
 // usage_model is the model's name as usage keeps it. A name that no provider has answered to well
-// and no list knows is one of the caller's making.
+// and no list knows is one of the caller's making. An answer that came whole was a good one, also
+// where it could not be passed on.
 std::string_view Exchange::usage_model() const {
   const std::string_view model = facts_.model;
+  const bool came = final_usage() != nullptr && answering_leg_->status() == 200 &&
+                    answering_leg_->final_status() <= 200 && !answering_leg_->failed();
   const bool answered =
-      outcome_ == metrics::Outcome::ok && answer_status_ >= 200 && answer_status_ < 300;
+      came || (outcome_ == metrics::Outcome::ok && answer_status_ >= 200 && answer_status_ < 300);
   if (model.empty() || answered) return model;
   const account::Prices* const prices = worker_.shared().prices;
   const bool known = worker_.shared().flex_models->has(model) ||
@@ -96,7 +102,7 @@ void Exchange::count_usage() {
       answering_leg_ != nullptr && (usage != nullptr || outcome_ != metrics::Outcome::own_error);
   account::UsageEntry entry{.organization = organization_->number,
                             .key = key_->number,
-                            .unix_s = worker_.reactor().unix_ms() / 1000,
+                            .unix_s = (routed_ ? admitted_ : clock()).unix_s,
                             .model = usage_model(),
                             .counts_for_budget = routed_};
   if (checked_) entry.tier_asked = asked_word(facts_.start_within);
@@ -109,7 +115,10 @@ void Exchange::count_usage() {
   counts.errors =
       outcome_ != metrics::Outcome::ok && outcome_ != metrics::Outcome::client_closed ? 1 : 0;
   counts.possible_double_bills = possible_double_bills_;
-  if (usage != nullptr) count_tokens(*usage, counts);
+  if (usage != nullptr) {
+    count_tokens(*usage, counts);
+    entry.budget_nanos = to_count(bill().charged_nanos);
+  }
   worker_.count_usage(entry);
 }
 
@@ -125,18 +134,18 @@ void Exchange::count_tokens(const surface::Usage& usage, store::UsageCounts& cou
   counts.output_tokens = count(usage.output_tokens, metrics::TokenKind::output);
   counts.reasoning_tokens = count(usage.reasoning_tokens, metrics::TokenKind::reasoning);
   const Bill& due = bill();
+  if (organization_->prepaid) counts.drawn_nanos = to_count(due.charged_nanos);
+  account::charge(*key_, *organization_, due.charged_nanos, admitted_);
   if (!due.priced) {
     counts.unpriced = usage.input_tokens != 0 || usage.output_tokens != 0 ? 1 : 0;
     return;
   }
   counts.cost_nanos = to_count(due.nanos);
   counts.standard_nanos = to_count(due.standard_nanos);
-  if (organization_->prepaid) counts.drawn_nanos = counts.cost_nanos;
   metrics.add(metrics::Counter::list_cost_nanodollars, due.nanos);
   if (due.standard_nanos > due.nanos) {
     metrics.add(metrics::Counter::saved_nanodollars, due.standard_nanos - due.nanos);
   }
-  account::charge(*key_, *organization_, due.nanos, clock());
 }
 
 // push_cost tells the caller what the answer costs, where that is known while the head is made.

@@ -81,14 +81,19 @@ StoreResult<std::vector<Key>> SqliteStore::all_keys() {
   return read_keys(statement, models);
 }
 
-StoreResult<std::vector<Key>> SqliteStore::keys(Number organization) {
+StoreResult<std::vector<Key>> SqliteStore::keys(const KeyQuery& query) {
   return in_transaction(Transaction::Mode::read, [&]() -> StoreResult<std::vector<Key>> {
-    Statement statement(database_, select_keys("WHERE organization = ? ORDER BY number"));
+    Statement statement(database_,
+                        select_keys("WHERE organization = ? AND number > ? ORDER BY number "
+                                    "LIMIT ?"));
     Statement models(
-        database_, select_patterns("WHERE key IN (SELECT number FROM keys WHERE organization = ?) "
-                                   "ORDER BY key, position"));
-    statement.bind(organization);
-    models.bind(organization);
+        database_,
+        select_patterns("WHERE key IN (SELECT number FROM keys WHERE organization = ? AND "
+                        "number > ?) ORDER BY key, position"));
+    // A negative limit is none.
+    const auto limit = query.limit > INT64_MAX ? int64_t{-1} : static_cast<int64_t>(query.limit);
+    statement.bind(query.organization, query.after, limit);
+    models.bind(query.organization, query.after);
     return read_keys(statement, models);
   });
 }

@@ -108,6 +108,11 @@ StoreResult<void> configure(const Database& database) {
 
 }  // namespace
 
+void SqliteStore::set_wait_ms(int wait_ms) {
+  wait_ms_ = wait_ms;
+  sqlite3_busy_timeout(database_.get(), wait_ms_);
+}
+
 StoreResult<std::unique_ptr<Store>> open_store(const std::string& location, OpenMode mode) {
   const auto path = path_of(location);
   if (!path) return fail(path.error());

@@ -118,14 +118,16 @@ StoreResult<Organization> SqliteStore::change_organization(Number number,
     if (change.billing) now->billing = *change.billing;
     if (change.requests_per_second) now->requests_per_second = *change.requests_per_second;
     if (change.race_slots) now->race_slots = *change.race_slots;
+    if (change.end_prepaid) now->credit_nanos.reset();
     const auto billing = static_cast<size_t>(now->billing);
     if (billing >= std::size(kBillingWords)) {
       return fail_as(Error::Kind::invalid, "unknown billing");
     }
     Statement statement(database_,
                         "UPDATE organizations SET billing = ?, requests_per_second = ?, "
-                        "race_slots = ? WHERE number = ?");
-    statement.bind(kBillingWords[billing], now->requests_per_second, now->race_slots, number);
+                        "race_slots = ?, credit_nanos = ? WHERE number = ?");
+    statement.bind(kBillingWords[billing], now->requests_per_second, now->race_slots,
+                   now->credit_nanos, number);
     if (auto done = statement.run(); !done) return fail(std::move(done.error()));
     return now;
   });
@@ -135,8 +137,13 @@ StoreResult<Organization> SqliteStore::add_credit(Number number, int64_t nanos) 
   return write([&]() -> StoreResult<Organization> {
     auto now = organization(number);
     if (!now) return now;
+    if (!now->credit_nanos && nanos <= 0) {
+      return fail_as(Error::Kind::invalid,
+                     "credit of " + now->name + ": it has none, so the first has to be above 0");
+    }
+    // What an earlier time of prepayment drew stays in `spent_nanos`, and is not owed.
     int64_t sum = 0;
-    if (__builtin_add_overflow(now->credit_nanos.value_or(0), nanos, &sum)) {
+    if (__builtin_add_overflow(now->credit_nanos.value_or(now->spent_nanos), nanos, &sum)) {
       return fail_as(Error::Kind::invalid, "credit of " + now->name + ": the sum is too large");
     }
     if (sum < 0) {

@@ -107,7 +107,7 @@ void SqliteStore::forget_old_pages() {
   // A reader that is at it keeps the log; not worth a wait, since a later checkpoint does it.
   sqlite3_busy_timeout(database_.get(), kForgetMs);
   discard(database_.number("PRAGMA wal_checkpoint(TRUNCATE)"), "best effort");
-  sqlite3_busy_timeout(database_.get(), kBusyMs);
+  sqlite3_busy_timeout(database_.get(), wait_ms_);
 }
 
 }  // namespace flexd::store

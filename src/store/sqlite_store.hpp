@@ -12,6 +12,7 @@ class SqliteStore final : public Store {
   // A store over a connection whose file has the current schema.
   explicit SqliteStore(Database database) : database_(std::move(database)) {}
 
+  void set_wait_ms(int wait_ms) override;
   StoreResult<uint64_t> version() override;
   StoreResult<Contents> load() override;
 
@@ -24,7 +25,7 @@ class SqliteStore final : public Store {
   StoreResult<Key> create_key(const Key& key) override;
   StoreResult<Key> find_key(std::string_view id) override;
   StoreResult<Key> find_key(const crypto::Sha256Digest& digest) override;
-  StoreResult<std::vector<Key>> keys(Number organization) override;
+  StoreResult<std::vector<Key>> keys(const KeyQuery& query) override;
   StoreResult<Key> change_key(std::string_view id, KeyChange change) override;
 
   StoreResult<void> set_provider_key(const SealedProviderKey& key) override;
@@ -78,6 +79,7 @@ class SqliteStore final : public Store {
   };
 
   Database database_;
+  int wait_ms_ = kBusyMs;
   std::optional<Known> known_;
 };
 

@@ -93,6 +93,7 @@ std::string query_sql(const UsageQuery& query) {
   if (query.organization != 0) sql += " AND organization = ?3";
   if (query.key != 0) sql += " AND key = ?4";
   if (!columns.empty()) sql += " GROUP BY " + columns + " ORDER BY " + columns;
+  if (query.limit <= INT64_MAX) sql += " LIMIT " + std::to_string(query.limit);
   return sql;
 }
 
@@ -188,17 +189,20 @@ StoreResult<void> SqliteStore::draw_credit(std::span<const UsageRow> rows) {
 }
 
 StoreResult<void> SqliteStore::note_uses(std::span<const KeyUse> uses) {
-  // All of the right sides are of the row as it was.
+  // All of the right sides are of the row as it was. The month before it is a use that came late.
+  // No use is later than that: a row further ahead was written under a wrong clock, and would hold
+  // off every count until its month comes.
   Statement statement(
       database_,
       "INSERT INTO key_use (key, last_used_at_s, month, requests, nanos) VALUES (?, ?, ?, ?, ?) "
       "ON CONFLICT DO UPDATE SET "
-      "last_used_at_s = max(last_used_at_s, excluded.last_used_at_s), "
-      "requests = CASE WHEN excluded.month > month THEN excluded.requests "
-      "WHEN excluded.month = month THEN add_up(requests, excluded.requests) ELSE requests END, "
-      "nanos = CASE WHEN excluded.month > month THEN excluded.nanos "
-      "WHEN excluded.month = month THEN add_up(nanos, excluded.nanos) ELSE nanos END, "
-      "month = max(month, excluded.month)");
+      "last_used_at_s = CASE WHEN excluded.month < month - 1 THEN excluded.last_used_at_s "
+      "ELSE max(last_used_at_s, excluded.last_used_at_s) END, "
+      "requests = CASE excluded.month WHEN month THEN add_up(requests, excluded.requests) "
+      "WHEN month - 1 THEN requests ELSE excluded.requests END, "
+      "nanos = CASE excluded.month WHEN month THEN add_up(nanos, excluded.nanos) "
+      "WHEN month - 1 THEN nanos ELSE excluded.nanos END, "
+      "month = CASE excluded.month WHEN month - 1 THEN month ELSE excluded.month END");
   for (const KeyUse& use : uses) {
     auto done =
         statement.bind(use.key, use.last_used_at_s, use.month, use.requests, use.nanos).run();

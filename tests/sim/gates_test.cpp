@@ -3,6 +3,7 @@
 
 #include "accounts.hpp"
 #include "flexd/account/prices.hpp"
+#include "flexd/account/usage.hpp"
 #include "harness.hpp"
 
 using namespace flexd;
@@ -240,4 +241,46 @@ TEST_CASE("gates: prepaid credit holds for models with a price") {
   gate.plan.credit_nanos = 1;
   gate.publish();
   CHECK(gate.direct() == "200");
+}
+
+TEST_CASE("gates: a tier without a price passes neither credit nor a budget in dollars") {
+  // The model has a price; the tier that served, or so many tokens at it, has none.
+  struct Answer {
+    std::string model;
+    std::string text;
+  };
+  const auto answer = [](std::string_view tier, std::string_view usage) {
+    return R"({"object":"response","status":"completed","service_tier":")" + std::string(tier) +
+           R"(","usage":{)" + std::string(usage) + "}}";
+  };
+  for (const Answer& each :
+       {Answer{"gpt-5.4-nano", answer("priority", R"("input_tokens":7,"output_tokens":3)")},
+        Answer{"gpt-5.4", answer("flex", R"("input_tokens":272001,"output_tokens":3)")},
+        Answer{"gpt-5.5-pro",
+               answer("default", R"("input_tokens":7,"input_tokens_details":{"cached_tokens":7},)"
+                                 R"("output_tokens":3)")}}) {
+    CAPTURE(each.text);
+    Gate gate;
+    gate.sim.provider.standard_play = Play().json(200, each.text);
+    gate.plan.credit_nanos = 1;
+    gate.publish();
+    CHECK(gate.code(of_model(each.model, kDirect)) == "200");
+    CHECK(gate.sim.metrics.value(metrics::Counter::list_cost_nanodollars) == 0);
+    CHECK(gate.code(of_model(each.model, kDirect)) == "402 insufficient_balance");
+    const auto table = gate.sim.worker->take_usage();
+    std::vector<store::UsageRow> rows;
+    std::vector<store::KeyUse> uses;
+    table->take(rows, uses);
+    REQUIRE(!rows.empty());
+    CHECK(rows.front().counts.unpriced == 1);
+    CHECK(rows.front().counts.cost_nanos == 0);
+    CHECK(rows.front().counts.drawn_nanos ==
+          static_cast<int64_t>(gate.office.organization().spent.get()));
+
+    gate.plan.credit_nanos.reset();
+    gate.plan.key.budget_nanos = 1;
+    gate.publish();
+    CHECK(gate.code(of_model(each.model, kDirect)) == "200");
+    CHECK(gate.code(of_model(each.model, kDirect)) == "402 quota_exceeded");
+  }
 }

@@ -183,6 +183,21 @@ TEST_CASE("usage: tokens without a price are counted as such") {
   CHECK(row.counts.unpriced == 1);
   CHECK(row.counts.input_tokens == 7);
   CHECK(row.counts.cost_nanos == 0);
+  CHECK(row.counts.standard_nanos == 0);
+  CHECK(rig.sim.metrics.value(metrics::Counter::list_cost_nanodollars) == 0);
+  // A budget in dollars is not passed by: it is charged what standard costs.
+  REQUIRE(rig.uses.size() == 1);
+  CHECK(rig.uses.front().nanos == kStandardNanos);
+}
+
+TEST_CASE("usage: a tier that flexd does not know is charged like standard") {
+  Rig rig;
+  VendorEvents events(Vendor::openai, "scale");
+  rig.play(Play().json(200, events.object()));
+  rig.sim.ask(body(R"("start_within":"default")"));
+  const store::UsageRow row = rig.row();
+  CHECK(row.counts.unpriced == 1);
+  CHECK(rig.uses.front().nanos == kStandardNanos);
 }
 
 TEST_CASE("usage: errors, flexd's own and a provider's") {
@@ -217,6 +232,7 @@ TEST_CASE("usage: a name that a provider answers to is kept") {
   const store::UsageRow row = rig.row();
   CHECK(words(row) == "made-up-1 openai default default tier_direct");
   CHECK(row.counts.unpriced == 1);
+  CHECK(rig.uses.front().nanos == 0);  // of what has no price nothing can be charged
 }
 
 TEST_CASE("usage: a stream that is cut has no cost, at no provider") {
@@ -238,12 +254,13 @@ TEST_CASE("usage: a stream that is cut has no cost, at no provider") {
 }
 
 TEST_CASE("usage: a caller that leaves is no error") {
-  // Before anybody has won, in the middle of an answer, and after its last event.
+  // Before anybody has won, in the middle of an answer, and after its last event: then it has been
+  // answered.
   struct Stage {
     uint64_t leave_ns;
     std::string reason;
     int64_t double_bills;
-    bool has_tokens;
+    bool answered;
   };
   for (const Stage& stage :
        {Stage{2 * kSecond, "", 1, false}, Stage{7 * kSecond, "flex_won", 1, false},
@@ -262,17 +279,74 @@ TEST_CASE("usage: a caller that leaves is no error") {
     client.abort();
     rig.sim.run(20 * kMs);
     const store::UsageRow row = rig.row();
-    CHECK(row.counts.client_closed == 1);
+    CHECK(row.counts.client_closed == (stage.answered ? 0 : 1));
     CHECK(row.counts.errors == 0);
     CHECK(row.reason == stage.reason);
     CHECK(row.counts.possible_double_bills == stage.double_bills);
-    if (stage.has_tokens) {
-      CHECK(row.counts.input_tokens == 7);
-      CHECK(row.counts.cost_nanos == kFlexNanos);
+    if (stage.answered) {
+      check_tokens(row, kFlexNanos);
     } else {
       check_no_tokens(row);
     }
   }
+}
+
+TEST_CASE("usage: a caller that leaves at the last event has been answered") {
+  // What was sent by then, without the end of the stream; what counts, by either way of leaving.
+  struct Ending {
+    std::string text;
+    std::string outcome;
+    std::string model;
+    metrics::AttemptResult attempt;
+  };
+  VendorEvents events(Vendor::openai, "default");
+  const std::string whole = events.whole();
+  VendorEvents failing(Vendor::openai, "default");
+  std::string failed = failing.begun();
+  failed += failing.failure();
+  using enum metrics::AttemptResult;
+  for (const Ending& ending :
+       {Ending{whole, "ok", "made-up-1", answered},
+        Ending{whole.substr(0, whole.size() - 1), "client_closed", "(other)", cancelled},
+        Ending{failed, "provider_error", "(other)", answered}}) {
+    for (const bool reset : {false, true}) {
+      CAPTURE(ending.outcome);
+      CAPTURE(reset);
+      Rig rig;
+      rig.play(Play().sse().send(ending.text).wait(1000 * kSecond));
+      Client& client = rig.sim.send(
+          R"({"model":"made-up-1","start_within":"default","stream":true,"input":"x"})");
+      rig.sim.run(kSecond);
+      reset ? client.abort() : client.close();
+      rig.sim.run(20 * kMs);
+      CHECK(json_text(rig.sim.last_line(), "outcome") == ending.outcome);
+      CHECK(rig.sim.attempts_total() == 1);
+      CHECK(rig.sim.attempts(ending.attempt) == 1);
+      CHECK(rig.sim.provider.open_streams() == 0);
+      const bool told = ending.outcome != "client_closed";
+      const store::UsageRow row = rig.row();
+      CHECK(row.model == ending.model);
+      CHECK(row.counts.client_closed == (told ? 0 : 1));
+      CHECK(row.counts.errors == (ending.outcome == "provider_error" ? 1 : 0));
+    }
+  }
+}
+
+TEST_CASE("usage: a request counts on the day and in the month in which it began") {
+  SimOptions options = three_providers();
+  options.world.start_unix_ms = 1'796'083'190'000;  // 2026-11-30T23:59:50Z
+  Rig rig(options);
+  VendorEvents events(Vendor::openai, "default");
+  rig.play(Play().wait(30 * kSecond).json(200, events.object()));
+  CHECK(rig.sim.ask(body(R"("start_within":"default")")).status == 200);
+  REQUIRE(rig.sim.gateway().unix_ms() > 1'796'083'200'000);
+  const auto rows = rig.rows();
+  REQUIRE(rows.size() == 1);
+  CHECK(rows.front().day == 20'787);
+  REQUIRE(rig.uses.size() == 1);
+  CHECK(rig.uses.front().month == 2026 * 12 + 10);
+  CHECK(rig.uses.front().requests == 1);
+  CHECK(rig.uses.front().nanos == kStandardNanos);
 }
 
 TEST_CASE("usage: what nobody is known for is nobody's") {

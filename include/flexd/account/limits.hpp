@@ -82,8 +82,9 @@ class MonthCell {
   // try_add adds `amount` unless the sum is `limit` or more already. A limit above kSumMax holds as
   // kSumMax.
   [[nodiscard]] bool try_add(int32_t month, uint64_t amount, uint64_t limit);
-  // raise makes the sum of `month` at least `sum`: what a store knows, and other gateways wrote. It
-  // says nothing of a later month.
+  // raise makes the sum of `month`, which is the running one, at least `sum`: what a store knows,
+  // and other gateways wrote. A cell one month ahead is that of a worker past the turn, and stays;
+  // one further ahead was counted under a wrong clock, and is replaced like one behind.
   void raise(int32_t month, uint64_t sum);
 
  private:

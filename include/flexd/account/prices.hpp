@@ -63,6 +63,13 @@ class Prices {
   // nullopt without a price. It neither allocates nor locks.
   std::optional<uint64_t> cost(std::string_view model, PriceTier tier,
                                const TokenCounts& tokens) const;
+  // substitute_cost is what credit and budgets are charged for tokens of a model that has prices,
+  // but none for these (its tier, a prompt of this length, a kind of tokens): what its standard
+  // line for this length says, or if that has no price, the most that any of its lines says. Where
+  // a line has no price of cached or written input, that counts as input. nullopt for a model
+  // without a line that has prices. Never what is told as a cost: it is a guess. It neither
+  // allocates nor locks.
+  std::optional<uint64_t> substitute_cost(std::string_view model, const TokenCounts& tokens) const;
   // as_of is the day of the prices, YYYY-MM-DD.
   std::string_view as_of() const { return as_of_; }
   size_t model_count() const;
@@ -77,7 +84,10 @@ class Prices {
     std::optional<uint64_t> input, cached, cache_write, output;
   };
   static Result<Row> read_row(std::string_view line);
+  std::vector<Row>::const_iterator first_of(std::string_view model) const;
   const Row* row_for(std::string_view model, PriceTier tier, uint64_t input_tokens) const;
+  static std::optional<uint64_t> cost_by(const Row& row, const TokenCounts& tokens,
+                                         bool substitutes);
 
   std::string as_of_;
   std::vector<Row> rows_;  // by model, tier, over_tokens

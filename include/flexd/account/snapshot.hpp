@@ -140,8 +140,9 @@ class SnapshotBuilder {
   SnapshotBuilder& operator=(const SnapshotBuilder&) = delete;
 
   // build makes the snapshot. Revoked keys are not in it. Cells are raised to what the store knows
-  // to be spent.
-  SnapshotPointer build(const store::Contents& contents);
+  // to be spent; what it knows of another month than `month` (store::month_of the time) is over, or
+  // was written under a wrong clock, and must not empty the cells of this one.
+  SnapshotPointer build(const store::Contents& contents, int32_t month);
 
  private:
   class Opener;

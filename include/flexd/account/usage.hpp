@@ -27,13 +27,14 @@ inline constexpr std::string_view kOtherModel = "(other)";
 struct UsageEntry {
   store::Number organization = 0;
   store::Number key = 0;
-  uint64_t unix_s = 0;
+  uint64_t unix_s = 0;  // when it was admitted: its day and its month
   std::string_view model;
   std::string_view provider;
   std::string_view tier_asked;
   std::string_view tier_served;
   std::string_view reason;
   bool counts_for_budget = false;  // it passed check_money
+  int64_t budget_nanos = 0;        // what the key's budget was charged
   store::UsageCounts counts;
 };
 

@@ -38,14 +38,24 @@ struct OrganizationChange {
   // A limit of nullopt inside goes back to the gateway's flag.
   std::optional<std::optional<uint32_t>> requests_per_second;
   std::optional<std::optional<uint32_t>> race_slots;
+  // end_prepaid takes the credit away, spent or not: the organization prepays no more.
+  bool end_prepaid = false;
 };
 
 // KeyChange is what can become of a key after its creation. A revoked key stays revoked.
 enum class KeyChange : uint8_t { revoke, deactivate, activate };
 
+// kBusyMs is how long a call waits for another process's transaction before it is unavailable,
+// unless set_wait_ms says otherwise.
+inline constexpr int kBusyMs = 5'000;
+
 class Store {
  public:
   virtual ~Store() = default;
+
+  // set_wait_ms is for the calls after it, instead of kBusyMs; 0 does not wait at all. For what
+  // can be tried again and must not keep the caller's thread, as usage does.
+  virtual void set_wait_ms(int wait_ms) = 0;
 
   // version differs whenever `load` would give something else than before, but for spending, use
   // and usage, which the gateway itself writes. Cheap enough for four times a second.
@@ -58,7 +68,8 @@ class Store {
   virtual StoreResult<Organization> find_organization(std::string_view id_or_name) = 0;
   virtual StoreResult<Organization> change_organization(Number organization,
                                                         const OrganizationChange& change) = 0;
-  // add_credit adds (or, negative, takes away) credit; the first makes the organization prepay. A
+  // add_credit adds (or, negative, takes away) credit; the first, which is above
+  // 0, makes the organization prepay, and is its whole balance. A
   // sum below 0 or beyond int64 is invalid.
   virtual StoreResult<Organization> add_credit(Number organization, int64_t nanos) = 0;
 
@@ -68,7 +79,10 @@ class Store {
   virtual StoreResult<Key> find_key(std::string_view id) = 0;
   virtual StoreResult<Key> find_key(const crypto::Sha256Digest& digest) = 0;
   // keys of one organization in order of creation, revoked ones too.
-  virtual StoreResult<std::vector<Key>> keys(Number organization) = 0;
+  virtual StoreResult<std::vector<Key>> keys(const KeyQuery& query) = 0;
+  StoreResult<std::vector<Key>> keys(Number organization) {
+    return keys(KeyQuery{.organization = organization});
+  }
   virtual StoreResult<Key> change_key(std::string_view id, KeyChange change) = 0;
 
   // set_provider_key puts or replaces the key of this organization and provider; created_at_s is
@@ -87,7 +101,8 @@ class Store {
 
   // record_usage adds rows to the usage, draws credit, and notes the keys' use: one transaction.
   // Every row names an organization and a key that are there, and counts are not negative; sums
-  // stay at the largest number. A use in an older month than the key's changes last_used alone.
+  // stay at the largest number. A use in the month before the key's changes last_used
+  // alone; any other month than the key's begins anew, an earlier one too (limits.hpp).
   virtual StoreResult<void> record_usage(std::span<const UsageRow> rows,
                                          std::span<const KeyUse> uses) = 0;
   // usage adds up what matches, grouped and ordered by the columns of the query.
@@ -102,8 +117,5 @@ enum class OpenMode : uint8_t { create, existing };
 // open_store opens the store at `location`: a path of an embedded database. A URL of another engine
 // is an invalid location for now, and says so.
 StoreResult<std::unique_ptr<Store>> open_store(const std::string& location, OpenMode mode);
-
-// kBusyMs is how long a call waits for another process's transaction before it is unavailable.
-inline constexpr int kBusyMs = 5'000;
 
 }  // namespace flexd::store

@@ -64,6 +64,13 @@ struct Key {
   int64_t month_nanos = 0;
 };
 
+// KeyQuery asks for keys of one organization in order of creation, revoked ones too.
+struct KeyQuery {
+  Number organization = 0;
+  Number after = 0;         // only keys that were made after this one
+  size_t limit = SIZE_MAX;  // at most so many
+};
+
 // SealedProviderKey is an organization's key at a provider.
 struct SealedProviderKey {
   Number organization = 0;
@@ -154,6 +161,7 @@ struct UsageQuery {
   int32_t since_day = 0;          // first day
   int32_t until_day = INT32_MAX;  // last day
   std::vector<UsageColumn> by;    // rows come in the order of these
+  size_t limit = SIZE_MAX;        // at most so many rows
 };
 
 // associated_data is what a provider key is sealed to: organization id, provider and secret id.

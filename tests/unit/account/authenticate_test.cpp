@@ -151,16 +151,16 @@ TEST_CASE("a revoked key is one that nobody holds, but not for who has the snaps
   contents.keys[0].digest = key_digest(secret.reveal());
   contents.keys[0].deactivated = true;
   SnapshotBuilder builder(world.arena, {}, "/nonexistent");
-  world.snapshot = builder.build(contents);
+  world.snapshot = builder.build(contents, 0);
   CHECK(world.with(bearer(secret)).error().code == Code::key_deactivated);
   contents.keys[0].deactivated = false;
-  world.snapshot = builder.build(contents);
+  world.snapshot = builder.build(contents, 0);
   const SnapshotPointer before = world.snapshot;
   const auto key = world.with(bearer(secret));
   REQUIRE(key.has_value());
 
   contents.keys[0].revoked_at_s = 1;
-  world.snapshot = builder.build(contents);
+  world.snapshot = builder.build(contents, 0);
   const errors::Error error = world.with(bearer(secret)).error();
   CHECK(error.code == Code::invalid_api_key);
   CHECK(error.variant == Variant::none);

@@ -107,6 +107,42 @@ TEST_CASE("prices: long prompts") {
   CHECK_FALSE(prices.cost("m", PriceTier::priority, {.input = 1001}));
 }
 
+TEST_CASE("prices: what stands in where these tokens have no price") {
+  const Prices prices = parsed(
+      "m standard 1000 100 - 10000\n"
+      "m standard 2000 200 - 20000 over 1000\n"
+      "m standard - - - - over 2000\n"
+      "m flex 500 50 - 5000\n"
+      "m priority 3000 - - 30000\n"
+      "m priority 100 - - 90000 over 5000\n"
+      "flexes flex 7000 - 9000 -\n"
+      "flexes flex 500 - 900 5000 over 10\n"
+      "none standard - - - -\n"
+      "half standard 1000 - - -\n"
+      "nn standard 1 1 1 1\n");
+  const auto of = [&prices](std::string_view model, TokenCounts tokens) {
+    return prices.substitute_cost(model, tokens);
+  };
+  // The standard line for the length, though priority is dearer.
+  CHECK(of("m", {.input = 1000, .output = 1}) == 1010);
+  CHECK(of("m", {.input = 1001, .output = 1}) == 2022);
+  CHECK(of("m", {}) == 0);
+  // Cached input where it has a price; what has none counts as input.
+  CHECK(of("m", {.input = 1000, .cached = 1000}) == 100);
+  CHECK(of("m", {.input = 1000, .cached = 400, .cache_write = 600}) == 640);
+  // No standard price for the length: the most of any line, which depends on the tokens.
+  CHECK(of("m", {.input = 2001}) == 6003);
+  CHECK(of("m", {.input = 2001, .cached = 2001}) == 6003);
+  CHECK(of("m", {.input = 2001, .output = 1000}) == 200 + 90'000);
+  // No standard line at all, and a line that has only one of its prices.
+  CHECK(of("flexes", {.input = 4, .output = 2}) == 12);
+  CHECK(of("flexes", {.input = 1000, .cached = 500, .cache_write = 500}) == 700);
+  CHECK_FALSE(of("none", {.input = 1}));
+  CHECK_FALSE(of("half", {.input = 1}));
+  for (const auto* model : {"", "n", "mm", "zz"}) CHECK_FALSE(of(model, {.input = 1}));
+  CHECK_FALSE(parsed("").substitute_cost("m", {.input = 1}));
+}
+
 TEST_CASE("prices: no count of tokens overflows") {
   const std::string most = std::to_string(kPriceMax);
   const Prices prices = parsed("m standard " + most + " " + most + " " + most + " " + most +

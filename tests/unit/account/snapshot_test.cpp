@@ -139,7 +139,7 @@ struct World {
 
 TEST_CASE("snapshot: an empty store is a snapshot without keys") {
   World world;
-  const SnapshotPointer snapshot = world.builder.build({});
+  const SnapshotPointer snapshot = world.builder.build({}, kNovember);
   CHECK(snapshot->key_count() == 0);
   CHECK(snapshot->organization_count() == 0);
   CHECK(snapshot->model("gpt-5.5") == nullptr);
@@ -159,7 +159,7 @@ TEST_CASE("snapshot: a key comes with all that is stored of it") {
   key.requests_per_minute = 60;
   key.budget_requests = 1'000;
   key.budget_nanos = 0;
-  const SnapshotPointer snapshot = world.builder.build(world.contents);
+  const SnapshotPointer snapshot = world.builder.build(world.contents, kNovember);
   const KeyRecord* record = find(snapshot, 2);
   REQUIRE(record != nullptr);
   CHECK(record->number == 2);
@@ -189,7 +189,7 @@ TEST_CASE("snapshot: numbers below 0 close rather than open") {
   World world;
   world.contents.keys[0].expires_at_s = -1;
   world.contents.keys[0].budget_nanos = -5;
-  const SnapshotPointer snapshot = world.builder.build(world.contents);
+  const SnapshotPointer snapshot = world.builder.build(world.contents, kNovember);
   const KeyRecord* record = find(snapshot, 1);
   REQUIRE(record != nullptr);
   CHECK(record->expires_at_s == 1);
@@ -200,7 +200,7 @@ TEST_CASE("snapshot: a revoked key is not there, nor one of no organization") {
   World world;
   world.contents.keys[0].revoked_at_s = 1;
   world.contents.keys.push_back(key_of(3, 99));
-  const SnapshotPointer snapshot = world.builder.build(world.contents);
+  const SnapshotPointer snapshot = world.builder.build(world.contents, kNovember);
   CHECK(snapshot->key_count() == 1);
   CHECK(find(snapshot, 1) == nullptr);
   CHECK(find(snapshot, 2) != nullptr);
@@ -213,7 +213,7 @@ TEST_CASE("snapshot: an organization's limits are its own or the defaults") {
   world.contents.organizations[1].race_slots = 0;
   world.contents.organizations[1].billing = store::Billing::overdue;
   world.contents.organizations[1].credit_nanos = 0;
-  const SnapshotPointer snapshot = world.builder.build(world.contents);
+  const SnapshotPointer snapshot = world.builder.build(world.contents, kNovember);
   const Organization& defaults = snapshot->organization(*find(snapshot, 1));
   CHECK(defaults.number == 1);
   CHECK(defaults.name == "name-1");
@@ -240,7 +240,7 @@ TEST_CASE("snapshot: cells are raised to what the store knows and are not reset 
   key.month = kNovember;
   key.month_requests = 4;
   key.month_nanos = 40;
-  REQUIRE(world.builder.build(world.contents)->key_count() == 2);
+  REQUIRE(world.builder.build(world.contents, kNovember)->key_count() == 2);
   KeyCells& cells = world.arena.key(1);
   SpentCell& spent = world.arena.organization(1).spent;
   CHECK(cells.requests.get(kNovember) == 4);
@@ -248,15 +248,38 @@ TEST_CASE("snapshot: cells are raised to what the store knows and are not reset 
   CHECK(spent.get() == 50);
   cells.nanos.add(kNovember, 60);
   spent.add(1);
-  REQUIRE(world.builder.build(world.contents)->key_count() == 2);
+  REQUIRE(world.builder.build(world.contents, kNovember)->key_count() == 2);
   CHECK(cells.nanos.get(kNovember) == 100);
   CHECK(spent.get() == 51);
+}
+
+TEST_CASE("snapshot: what the store has of another month leaves the cells of this one") {
+  World world;
+  store::Key& key = world.contents.keys[0];
+  key.budget_requests = 3;
+  KeyCells& cells = world.arena.key(1);
+  // Two years ahead, a month ahead, and long over.
+  for (const int32_t month : {kNovember + 24, kNovember + 1, kNovember - 1, 0}) {
+    CAPTURE(month);
+    key.month = month;
+    key.month_requests = 900;
+    key.month_nanos = 900;
+    CHECK(cells.requests.get(kNovember) == 0);
+    CHECK(cells.requests.try_add(kNovember, 2, 3));
+    CHECK(cells.requests.try_add(kNovember, 1, 3));
+    REQUIRE(world.builder.build(world.contents, kNovember)->key_count() == 2);
+    CHECK_FALSE(cells.requests.try_add(kNovember, 1, 3));
+    CHECK(cells.requests.get(kNovember) == 3);
+    CHECK(cells.nanos.get(kNovember) == 0);
+    CHECK(cells.nanos.get(month) == 0);
+    cells.requests.add(kNovember + 12, 1);  // empties it
+  }
 }
 
 TEST_CASE("snapshot: models stand by name") {
   World world;
   world.contents.models = {{"o3", true, 120}, {"gpt-5.5", false, 60}, {"claude-x", true, 5}};
-  const SnapshotPointer snapshot = world.builder.build(world.contents);
+  const SnapshotPointer snapshot = world.builder.build(world.contents, kNovember);
   REQUIRE(snapshot->models().size() == 3);
   CHECK(snapshot->models()[0].name == "claude-x");
   REQUIRE(snapshot->model("o3") != nullptr);
@@ -274,7 +297,7 @@ TEST_CASE("snapshot: provider keys are opened for their organization alone") {
   world.contents.provider_keys = {
       sealed_of(world.path, 1, "openai", "sk-one"), sealed_of(world.path, 1, "gemini", "AIza one"),
       sealed_of(world.path, 2, "openai", "sk-two"), sealed_of(world.path, 2, "unknown", "x")};
-  const SnapshotPointer snapshot = world.builder.build(world.contents);
+  const SnapshotPointer snapshot = world.builder.build(world.contents, kNovember);
   CHECK(world.provider_key(snapshot, 1, Provider::openai) == "sk-one");
   CHECK(world.provider_key(snapshot, 1, Provider::gemini) == "AIza one");
   CHECK(world.provider_key(snapshot, 1, Provider::anthropic).empty());
@@ -291,7 +314,7 @@ TEST_CASE("snapshot: a sealed key that was moved or changed is absent and logged
   world.create_master_key();
   store::SealedProviderKey moved = sealed_of(world.path, 1, "openai", "sk-planted-secret");
   world.contents.provider_keys = {moved};
-  REQUIRE(world.provider_key(world.builder.build(world.contents), 1, Provider::openai) ==
+  REQUIRE(world.provider_key(world.builder.build(world.contents, kNovember), 1, Provider::openai) ==
           "sk-planted-secret");
   moved.organization = 2;
   world.contents.provider_keys.push_back(moved);
@@ -299,7 +322,7 @@ TEST_CASE("snapshot: a sealed key that was moved or changed is absent and logged
   changed.sealed.back() = static_cast<char>(changed.sealed.back() ^ 1);
   world.contents.provider_keys.push_back(changed);
   for (int i = 0; i < 3; ++i) {
-    const SnapshotPointer snapshot = world.builder.build(world.contents);
+    const SnapshotPointer snapshot = world.builder.build(world.contents, kNovember);
     CHECK(world.provider_key(snapshot, 1, Provider::openai) == "sk-planted-secret");
     CHECK(world.provider_key(snapshot, 2, Provider::openai).empty());
     CHECK(world.provider_key(snapshot, 2, Provider::gemini).empty());
@@ -320,22 +343,24 @@ TEST_CASE(
                                           .sealed = "junk",
                                           .shown = "",
                                           .created_at_s = 0});
-  CHECK(world.provider_key(world.builder.build(world.contents), 1, Provider::anthropic).empty());
-  CHECK(world.provider_key(world.builder.build(world.contents), 1, Provider::anthropic).empty());
+  CHECK(world.provider_key(world.builder.build(world.contents, kNovember), 1, Provider::anthropic)
+            .empty());
+  CHECK(world.provider_key(world.builder.build(world.contents, kNovember), 1, Provider::anthropic)
+            .empty());
   const std::string absent = world.log.take();
   CHECK(count_of(absent, "provider_key_unreadable") == 1);
   CHECK(count_of(absent, world.path) == 1);
 
   world.create_master_key();  // another cause now: told again, once
-  REQUIRE(world.builder.build(world.contents)->key_count() == 2);
-  REQUIRE(world.builder.build(world.contents)->key_count() == 2);
+  REQUIRE(world.builder.build(world.contents, kNovember)->key_count() == 2);
+  REQUIRE(world.builder.build(world.contents, kNovember)->key_count() == 2);
   CHECK(count_of(world.log.take(), "another master key") == 1);
   world.contents.provider_keys[0].sealed = "other junk";  // other bytes: told again
-  REQUIRE(world.builder.build(world.contents)->key_count() == 2);
+  REQUIRE(world.builder.build(world.contents, kNovember)->key_count() == 2);
   CHECK(count_of(world.log.take(), "provider_key_unreadable") == 1);
   world.contents.provider_keys = {sealed_of(world.path, 1, "anthropic", "sk-ant")};
-  CHECK(world.provider_key(world.builder.build(world.contents), 1, Provider::anthropic) ==
-        "sk-ant");
+  CHECK(world.provider_key(world.builder.build(world.contents, kNovember), 1,
+                           Provider::anthropic) == "sk-ant");
   CHECK(world.log.take().empty());
 }
 
@@ -344,16 +369,18 @@ TEST_CASE("snapshot: a file that is open to others opens nothing") {
   world.create_master_key();
   world.contents.provider_keys = {sealed_of(world.path, 1, "openai", "sk")};
   REQUIRE(::chmod(world.path.c_str(), 0644) == 0);
-  CHECK(world.provider_key(world.builder.build(world.contents), 1, Provider::openai).empty());
+  CHECK(world.provider_key(world.builder.build(world.contents, kNovember), 1, Provider::openai)
+            .empty());
   REQUIRE(::chmod(world.path.c_str(), 0600) == 0);
-  CHECK(world.provider_key(world.builder.build(world.contents), 1, Provider::openai) == "sk");
+  CHECK(world.provider_key(world.builder.build(world.contents, kNovember), 1, Provider::openai) ==
+        "sk");
 }
 
 TEST_CASE("snapshot: a rotation of the master key leaves what was opened in service") {
   World world;
   world.create_master_key();
   world.contents.provider_keys = {sealed_of(world.path, 1, "openai", "sk-old")};
-  REQUIRE(world.builder.build(world.contents)->key_count() == 2);
+  REQUIRE(world.builder.build(world.contents, kNovember)->key_count() == 2);
   // Sealed anew under a key that this process cannot read.
   REQUIRE(crypto::add_master_key(world.path).has_value());
   REQUIRE(crypto::end_master_key_rotation(world.path).has_value());
@@ -362,13 +389,14 @@ TEST_CASE("snapshot: a rotation of the master key leaves what was opened in serv
   const std::string away = world.folder.file("away");
   std::filesystem::rename(world.path, away);
   world.contents.provider_keys = {anew, later};
-  const SnapshotPointer blind = world.builder.build(world.contents);
+  const SnapshotPointer blind = world.builder.build(world.contents, kNovember);
   CHECK(world.provider_key(blind, 1, Provider::openai) == "sk-old");
   CHECK(world.provider_key(blind, 1, Provider::gemini).empty());
   CHECK(count_of(world.log.take(), "provider_key_unreadable") == 1);
   // And one that can be read again is noticed.
   std::filesystem::rename(away, world.path);
-  CHECK(world.provider_key(world.builder.build(world.contents), 1, Provider::gemini) == "AIza");
+  CHECK(world.provider_key(world.builder.build(world.contents, kNovember), 1, Provider::gemini) ==
+        "AIza");
 }
 
 TEST_CASE("snapshot: a provider key that is removed or replaced is forgotten") {
@@ -376,14 +404,16 @@ TEST_CASE("snapshot: a provider key that is removed or replaced is forgotten") {
   world.create_master_key();
   const store::SealedProviderKey first = sealed_of(world.path, 1, "openai", "sk-first");
   world.contents.provider_keys = {first};
-  REQUIRE(world.provider_key(world.builder.build(world.contents), 1, Provider::openai) ==
+  REQUIRE(world.provider_key(world.builder.build(world.contents, kNovember), 1, Provider::openai) ==
           "sk-first");
   world.contents.provider_keys.clear();
-  CHECK(world.provider_key(world.builder.build(world.contents), 1, Provider::openai).empty());
+  CHECK(world.provider_key(world.builder.build(world.contents, kNovember), 1, Provider::openai)
+            .empty());
   // It is not remembered: without the master key it does not come back.
   std::filesystem::remove(world.path);
   world.contents.provider_keys = {first};
-  CHECK(world.provider_key(world.builder.build(world.contents), 1, Provider::openai).empty());
+  CHECK(world.provider_key(world.builder.build(world.contents, kNovember), 1, Provider::openai)
+            .empty());
 }
 
 TEST_CASE("snapshot: a secret that cannot stand in a header is absent") {
@@ -392,7 +422,8 @@ TEST_CASE("snapshot: a secret that cannot stand in a header is absent") {
   for (const std::string& secret : {std::string("sk\n"), std::string("sk\0x", 4), std::string(),
                                     std::string("sk-\xC3\xA9"), std::string("\x7F")}) {
     world.contents.provider_keys = {sealed_of(world.path, 1, "openai", secret)};
-    CHECK(world.provider_key(world.builder.build(world.contents), 1, Provider::openai).empty());
+    CHECK(world.provider_key(world.builder.build(world.contents, kNovember), 1, Provider::openai)
+              .empty());
     CHECK(count_of(world.log.take(), "header field") == 1);
   }
 }
@@ -409,8 +440,8 @@ TEST_CASE("snapshot: 100,000 keys with limits are all found, and none that is no
     key.month_requests = number % 7;
     world.contents.keys.push_back(std::move(key));
   }
-  const SnapshotPointer snapshot = world.builder.build(world.contents);
-  const SnapshotPointer again = world.builder.build(world.contents);
+  const SnapshotPointer snapshot = world.builder.build(world.contents, kNovember);
+  const SnapshotPointer again = world.builder.build(world.contents, kNovember);
   CHECK(snapshot->key_count() == kCount);
   for (store::Number number = 1; number <= kCount; ++number) {
     const KeyRecord* key = find(again, number);

@@ -173,18 +173,19 @@ TEST_CASE("usage: what a key did is told by month") {
   UsageTable table;
   UsageEntry entry = entry_of(1, 7, "gpt-5.5");
   entry.counts_for_budget = true;
-  entry.counts.cost_nanos = 100;
+  entry.budget_nanos = 100;
+  entry.counts.cost_nanos = 7;
   table.add(entry);
   entry.model = "gpt-5.4";
   entry.unix_s = kLastOfNovember - 5;
   table.add(entry);
   entry.counts_for_budget = false;  // refused by a check: it counts as use, not against the budget
-  entry.counts.cost_nanos = 0;
+  entry.budget_nanos = 0;
   entry.unix_s = kLastOfNovember - 1;
   table.add(entry);
   entry.unix_s = kLastOfNovember + 1;
   entry.counts_for_budget = true;
-  entry.counts.cost_nanos = 5;
+  entry.budget_nanos = 5;
   table.add(entry);
   UsageEntry other = entry_of(1, 3, "gpt-5.5");
   table.add(other);

@@ -10,129 +10,20 @@
 
 #include "flexd/account/key.hpp"
 #include "flexd/crypto/seal.hpp"
+#include "place.hpp"
 #include "scratch.hpp"
 
 using namespace flexd;
 using app::Keeper;
 using app::KeeperOptions;
+using app::kPollNs;
+using app::Place;
+using app::Switch;
+using app::SwitchState;
+using app::wait_until;
 using store::must;
 
 namespace {
-
-constexpr uint64_t kPollNs = 5'000'000;
-
-// wait_until waits for something that another thread does.
-template <typename Condition>
-bool wait_until(Condition condition) {
-  for (int i = 0; i < 4000; ++i) {
-    if (condition()) return true;
-    std::this_thread::sleep_for(std::chrono::milliseconds(5));
-  }
-  return false;
-}
-
-// Switch is a store in front of another that can be made to fail.
-class Switch final : public store::Store {
- public:
-  Switch(std::unique_ptr<store::Store> store, std::atomic<bool>& failing)
-      : store_(std::move(store)), failing_(failing) {}
-  store::StoreResult<uint64_t> version() override {
-    if (failing_) return fail(broken());
-    return store_->version();
-  }
-  store::StoreResult<store::Contents> load() override {
-    if (failing_) return fail(broken());
-    return store_->load();
-  }
-  store::StoreResult<store::Organization> create_organization(std::string_view name) override {
-    return store_->create_organization(name);
-  }
-  store::StoreResult<store::Organization> find_organization(std::string_view name) override {
-    return store_->find_organization(name);
-  }
-  store::StoreResult<store::Organization> change_organization(
-      store::Number organization, const store::OrganizationChange& change) override {
-    return store_->change_organization(organization, change);
-  }
-  store::StoreResult<store::Organization> add_credit(store::Number organization,
-                                                     int64_t nanos) override {
-    return store_->add_credit(organization, nanos);
-  }
-  store::StoreResult<store::Key> create_key(const store::Key& key) override {
-    return store_->create_key(key);
-  }
-  store::StoreResult<store::Key> find_key(std::string_view id) override {
-    return store_->find_key(id);
-  }
-  store::StoreResult<store::Key> find_key(const crypto::Sha256Digest& digest) override {
-    return store_->find_key(digest);
-  }
-  store::StoreResult<std::vector<store::Key>> keys(store::Number organization) override {
-    return store_->keys(organization);
-  }
-  store::StoreResult<store::Key> change_key(std::string_view id, store::KeyChange change) override {
-    return store_->change_key(id, change);
-  }
-  store::StoreResult<void> set_provider_key(const store::SealedProviderKey& key) override {
-    return store_->set_provider_key(key);
-  }
-  store::StoreResult<std::vector<store::SealedProviderKey>> provider_keys(
-      store::Number organization) override {
-    return store_->provider_keys(organization);
-  }
-  store::StoreResult<void> remove_provider_key(store::Number organization,
-                                               std::string_view provider) override {
-    return store_->remove_provider_key(organization, provider);
-  }
-  store::StoreResult<size_t> reseal(const Seal& seal) override { return store_->reseal(seal); }
-  store::StoreResult<void> set_model(const store::Model& model) override {
-    return store_->set_model(model);
-  }
-  store::StoreResult<void> record_usage(std::span<const store::UsageRow> rows,
-                                        std::span<const store::KeyUse> uses) override {
-    return store_->record_usage(rows, uses);
-  }
-  store::StoreResult<std::vector<store::UsageRow>> usage(const store::UsageQuery& query) override {
-    return store_->usage(query);
-  }
-
- private:
-  static store::Error broken() {
-    return {.kind = store::Error::Kind::unavailable, .message = "the disk is gone"};
-  }
-  std::unique_ptr<store::Store> store_;
-  std::atomic<bool>& failing_;
-};
-
-// Place is a store with an organization, its master key file, and a keeper's options for them.
-struct Place {
-  Place() {
-    REQUIRE(crypto::create_master_key_file(scratch.path("master.key")).has_value());
-    store = must(store::open_store(scratch.path(), store::OpenMode::create));
-    organization = must(store->create_organization("acme"));
-  }
-  KeeperOptions options() const {
-    return {.store = scratch.path(),
-            .master_key_file = scratch.path("master.key"),
-            .defaults = {},
-            .poll_ns = kPollNs};
-  }
-  // add_key stores a key and returns its text.
-  std::string add_key() {
-    const crypto::Secret secret = account::generate_key(account::KeyKind::inference);
-    store::Key key;
-    key.organization = organization.number;
-    key.digest = account::key_digest(secret.reveal());
-    key.shown = std::string(secret.reveal().substr(0, 14));
-    last_key = must(store->create_key(key)).id;
-    return std::string(secret.reveal());
-  }
-  store::Scratch scratch;
-  std::unique_ptr<store::Store> store;
-  store::Organization organization;
-  std::string last_key;
-  account::LimitArena arena;
-};
 
 bool has(const account::SnapshotPointer& snapshot, const std::string& key) {
   return snapshot->lookup(account::key_digest(key)) != nullptr;
@@ -267,6 +158,60 @@ TEST_CASE("the queue is bounded, and stopping runs what is in it") {
   CHECK(!keeper->submit([](store::Store&) {}));
 }
 
+TEST_CASE("a look that is due comes before the next job") {
+  Place place;
+  const std::string key = place.add_key();
+  auto keeper = std::move(Keeper::open(place.options(), place.arena).value());
+  REQUIRE(has(keeper->collect(), key));
+  std::atomic<int> told = 0;
+  std::promise<void> gate;
+  std::promise<int> told_before_second;
+  keeper->start(nullptr, [&told] { return ++told > 0; });
+  REQUIRE(keeper->submit([&](store::Store&) {
+    gate.get_future().wait();
+    must(place.store->change_key(place.last_key, store::KeyChange::revoke));
+    std::this_thread::sleep_for(std::chrono::nanoseconds(2 * kPollNs));
+  }));
+  REQUIRE(keeper->submit([&](store::Store&) { told_before_second.set_value(told); }));
+  gate.set_value();
+  CHECK(told_before_second.get_future().get() > 0);
+  const account::SnapshotPointer snapshot = keeper->collect();
+  REQUIRE(snapshot != nullptr);
+  CHECK(!has(snapshot, key));
+}
+
+TEST_CASE("stopping runs the last job first, and drops what has not begun in time") {
+  Place place;
+  KeeperOptions options = place.options();
+  for (const bool in_time : {true, false}) {
+    CAPTURE(in_time);
+    options.stop_ns = in_time ? KeeperOptions().stop_ns : 20'000'000;
+    account::LimitArena arena;
+    auto keeper = std::move(Keeper::open(options, arena).value());
+    keeper->start(nullptr, [] { return true; });
+    std::promise<void> gate;
+    std::promise<void> begun;
+    REQUIRE(keeper->submit([&](store::Store&) {
+      begun.set_value();
+      gate.get_future().wait();
+    }));
+    begun.get_future().wait();
+    std::vector<std::string> order;
+    REQUIRE(keeper->submit([&order](store::Store&) { order.emplace_back("queued"); }));
+    std::thread stopper([&] {
+      keeper->stop([&order](store::Store&) {
+        order.emplace_back("last");
+        std::this_thread::sleep_for(std::chrono::milliseconds(40));
+      });
+    });
+    REQUIRE(wait_until([&] { return !keeper->submit([](store::Store&) {}); }));
+    gate.set_value();
+    stopper.join();
+    CHECK(order == (in_time ? std::vector<std::string>{"last", "queued"}
+                            : std::vector<std::string>{"last"}));
+  }
+}
+
 TEST_CASE("a snapshot is retired on the keeper's thread, and here once that has ended") {
   Place place;
   auto keeper = std::move(Keeper::open(place.options(), place.arena).value());
@@ -296,24 +241,24 @@ TEST_CASE("a store that fails leaves the last snapshot, one line and a gauge, an
   {
     LogWriter writer(pipe[1], false);
     Log log(writer.add_ring(), LogFormat::json, LogLevel::info);
-    std::atomic<bool> failing = false;
+    SwitchState state;
     auto keeper = std::move(
         Keeper::open(
             std::make_unique<Switch>(
-                must(store::open_store(place.scratch.path(), store::OpenMode::existing)), failing),
+                must(store::open_store(place.scratch.path(), store::OpenMode::existing)), state),
             place.options(), place.arena)
             .value());
     REQUIRE(keeper->collect() != nullptr);
     std::atomic<int> told = 0;
     keeper->start(&log, [&told] { return ++told > 0; });
-    failing = true;
+    state.failing = true;
     const metrics::Core& metrics = keeper->metrics();
     place.add_key();
     REQUIRE(wait_until([&] { return metrics.value(metrics::Counter::store_errors) >= 5; }));
     CHECK(metrics.value(metrics::Gauge::store_failing) == 1);
     CHECK(told == 0);
     CHECK(keeper->collect() == nullptr);
-    failing = false;
+    state.failing = false;
     REQUIRE(wait_until([&] { return told > 0; }));
     CHECK(keeper->collect() != nullptr);
     CHECK(metrics.value(metrics::Gauge::store_failing) == 0);

@@ -16,8 +16,10 @@ struct Book {
   std::vector<store::UsageRow> rows;
   std::vector<store::KeyUse> uses;
   bool available = true;
-  store::Number unknown = 0;  // an organization that is not there
+  store::Number unknown = -1;  // an organization that is not there
+  store::Number unknown_key = -1;
   size_t calls = 0;
+  size_t fails_at = 0;  // the call that finds the disk full
 
   UsageBacklog::Record recorder() {
     return [this](auto new_rows, auto new_uses) { return record(new_rows, new_uses); };
@@ -25,9 +27,13 @@ struct Book {
   store::StoreResult<void> record(std::span<const store::UsageRow> new_rows,
                                   std::span<const store::KeyUse> new_uses) {
     ++calls;
-    if (!available) return fail(Error{Error::Kind::unavailable, "the disk is full"});
+    if (!available || calls == fails_at)
+      return fail(Error{Error::Kind::unavailable, "the disk is full"});
     for (const store::UsageRow& row : new_rows) {
       if (row.organization == unknown) return fail(Error{Error::Kind::not_found, "no such"});
+    }
+    for (const store::KeyUse& use : new_uses) {
+      if (use.key == unknown_key) return fail(Error{Error::Kind::not_found, "no such"});
     }
     rows.insert(rows.end(), new_rows.begin(), new_rows.end());
     uses.insert(uses.end(), new_uses.begin(), new_uses.end());
@@ -94,7 +100,7 @@ TEST_CASE("usage backlog: while the store cannot be written, the same is added u
   CHECK(book.uses.front().nanos == 50);
   CHECK(book.uses.front().last_used_at_s == 999);
   CHECK(book.uses.back().last_used_at_s == 10);
-  CHECK(backlog.lost_count() == 0);
+  CHECK(backlog.lost() == app::UsageLoss());
 }
 
 TEST_CASE("usage backlog: past its bound new combinations are lost, and counted") {
@@ -104,7 +110,7 @@ TEST_CASE("usage backlog: past its bound new combinations are lost, and counted"
   }
   backlog.add({row(1, "0", 1)}, {use(0, 1, 9)});  // known: it finds its place
   CHECK(backlog.request_count() == 7);
-  CHECK(backlog.lost_count() == 4);
+  CHECK(backlog.lost() == app::UsageLoss{.requests = 4, .key_uses = 2});
   Book book;
   CHECK(backlog.write(book.recorder()).has_value());
   CHECK(book.rows.size() == 3);
@@ -118,7 +124,47 @@ TEST_CASE("usage backlog: what the store will never take holds nothing else back
   backlog.add({row(1, "a"), row(2, "a", 3), row(3, "a")}, {use(7, 1, 1)});
   CHECK(backlog.write(book.recorder()).has_value());
   CHECK(backlog.empty());
-  CHECK(backlog.lost_count() == 3);
+  CHECK(backlog.lost() == app::UsageLoss{.requests = 3});
   CHECK(book.rows.size() == 2);
   CHECK(book.uses.size() == 1);
+}
+
+TEST_CASE("usage backlog: what is refused is found by halves") {
+  for (const int bad : {0, 1, 511, 998, 999}) {
+    CAPTURE(bad);
+    UsageBacklog backlog;
+    Book book;
+    book.unknown = bad + 1;
+    book.unknown_key = bad + 1;
+    for (int i = 0; i < 1000; ++i) backlog.add({row(i + 1, "a", 2)}, {use(i + 1, 1, 1)});
+    CHECK(backlog.use_count() == 1000);
+    CHECK(backlog.write(book.recorder()).has_value());
+    CHECK(backlog.empty());
+    CHECK(backlog.lost() == app::UsageLoss{.requests = 2, .key_uses = 1});
+    CHECK(book.rows.size() == 999);
+    CHECK(book.uses.size() == 999);
+    CHECK(book.calls <= 1 + 2 * (2 * 10 + 1));
+  }
+}
+
+TEST_CASE("usage backlog: a disk that fills up on the way loses nothing and doubles nothing") {
+  for (size_t fails_at = 1; fails_at < 30; ++fails_at) {
+    CAPTURE(fails_at);
+    UsageBacklog backlog;
+    Book book;
+    book.unknown = 5;
+    book.unknown_key = 2;
+    book.fails_at = fails_at;
+    for (int i = 1; i <= 9; ++i) backlog.add({row(i, "a")}, {use(i, 1, 1)});
+    if (!backlog.write(book.recorder()).has_value()) {
+      CHECK(!backlog.empty());
+      CHECK(book.rows.size() + backlog.request_count() + backlog.lost().requests == 9);
+      CHECK(book.uses.size() + backlog.use_count() + backlog.lost().key_uses == 9);
+      CHECK(backlog.write(book.recorder()).has_value());
+    }
+    CHECK(backlog.empty());
+    CHECK(book.rows.size() == 8);
+    CHECK(book.uses.size() == 8);
+    CHECK(backlog.lost() == app::UsageLoss{.requests = 1, .key_uses = 1});
+  }
 }

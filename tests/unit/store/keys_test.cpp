@@ -156,6 +156,12 @@ TEST_CASE("keys of one organization come in order of creation, each with its own
   CHECK(all.size() == 30);
   check(all, 0, 1);
   CHECK(must(store->keys(99)).empty());
+  const auto page =
+      must(store->keys({.organization = organizations[1], .after = odd.at(3).number, .limit = 5}));
+  REQUIRE(page.size() == 5);
+  CHECK(page.front().number == odd.at(4).number);
+  CHECK(page.front().models == odd.at(4).models);
+  CHECK(page.back().models == odd.at(8).models);
 }
 
 TEST_CASE("a key is deactivated, activated, revoked, and then stays so") {

@@ -93,7 +93,8 @@ TEST_CASE("credit adds up within 0 and int64") {
 
   CHECK(refused(store->add_credit(number, -1)).kind == Kind::invalid);
   CHECK_FALSE(credit().has_value());
-  CHECK(must(store->add_credit(number, 0)).credit_nanos == 0);  // it prepays, and has nothing
+  CHECK(refused(store->add_credit(number, 0)).kind == Kind::invalid);
+  CHECK_FALSE(credit().has_value());
   CHECK(must(store->add_credit(number, 5 * kNanosPerDollar)).credit_nanos == 5 * kNanosPerDollar);
   CHECK(must(store->add_credit(number, -5 * kNanosPerDollar)).credit_nanos == 0);
   CHECK(refused(store->add_credit(number, -1)).kind == Kind::invalid);
@@ -103,6 +104,22 @@ TEST_CASE("credit adds up within 0 and int64") {
   CHECK(refused(store->add_credit(number, most)).kind == Kind::invalid);
   CHECK(credit() == most);
   CHECK(refused(store->add_credit(number + 1, 1)).kind == Kind::not_found);
+  CHECK_FALSE(
+      must(store->change_organization(number, {.end_prepaid = true})).credit_nanos.has_value());
+  CHECK_FALSE(credit().has_value());
+}
+
+TEST_CASE("credit after an end of prepayment owes nothing for the time before") {
+  const Scratch scratch;
+  const auto store = open(scratch);
+  const Number number = must(store->create_organization("acme")).number;
+  const Number key = must(store->create_key(sample_key(number, "1"))).number;
+  must(store->add_credit(number, 100));
+  UsageRow row{.organization = number, .key = key, .counts = {.requests = 1, .drawn_nanos = 300}};
+  must(store->record_usage(std::vector{row}, {}));
+  must(store->change_organization(number, {.end_prepaid = true}));
+  const Organization again = must(store->add_credit(number, 50));
+  CHECK(again.credit_nanos.value() - again.spent_nanos == 50);
 }
 
 TEST_CASE("a model's maintenance is set and replaced") {

@@ -215,6 +215,38 @@ TEST_CASE("a key's month is replaced by a newer one, added to, and untouched by 
   CHECK(must(world.store->load()).keys.at(1).month == 0);
 }
 
+TEST_CASE("a key's month that a wrong clock wrote does not hold off the counts of the right one") {
+  World world;
+  const auto use = [&](int32_t month, int64_t requests, int64_t at_s) {
+    must(world.store->record_usage({}, std::vector{KeyUse{.key = world.key1,
+                                                          .last_used_at_s = at_s,
+                                                          .month = month,
+                                                          .requests = requests,
+                                                          .nanos = 2 * requests}}));
+    return must(world.store->load()).keys.at(0);
+  };
+  use(124, 9, 9000);
+  Key key = use(100, 3, 1000);
+  CHECK(key.month == 100);
+  CHECK(key.month_requests == 3);
+  CHECK(key.month_nanos == 6);
+  CHECK(key.last_used_at_s == 1000);
+  key = use(100, 4, 1001);
+  CHECK(key.month_requests == 7);
+  CHECK(key.month_nanos == 14);
+  // Two months ahead begin anew, one is a use that came late.
+  use(102, 1, 2000);
+  key = use(101, 8, 1500);
+  CHECK(key.month == 102);
+  CHECK(key.month_requests == 1);
+  CHECK(key.month_nanos == 2);
+  CHECK(key.last_used_at_s == 2000);
+  key = use(100, 8, 1500);
+  CHECK(key.month == 100);
+  CHECK(key.month_requests == 8);
+  CHECK(key.last_used_at_s == 1500);
+}
+
 TEST_CASE("usage that a gateway could not tell apart is kept, and draws from whom it knows") {
   World world;
   UsageRow keyless = world.row(world.acme, 0, 1, "(other)", 2);
