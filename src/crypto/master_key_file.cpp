@@ -1,4 +1,5 @@
 // The file of a master key: read, written whole, and replaced in one step.
+#include <dirent.h>
 #include <fcntl.h>
 #include <sys/file.h>
 #include <sys/stat.h>
@@ -21,6 +22,10 @@
 
 namespace flexd::crypto {
 namespace {
+
+// A draft of a key file is called like it, with this and some digits behind.
+constexpr std::string_view kDraftMark = ".new-";
+constexpr size_t kDraftDigits = 12;
 
 constexpr size_t kLineBytes = 2 * kMasterKeyBytes + 1;
 constexpr auto kLockWait = std::chrono::seconds(10);
@@ -126,13 +131,30 @@ Result<void> sync_folder(const std::string& path) {
   return {};
 }
 
+// remove_drafts takes away what a killed process left of a draft: a key in it would outlive its
+// rotation. Whoever writes holds the lock (MasterKeyLock), so that nobody's draft is under way.
+void remove_drafts(const std::string& path) {
+  const std::string folder = folder_of(path);
+  const std::string prefix = path.substr(path.rfind('/') + 1) + std::string(kDraftMark);
+  DIR* const entries = ::opendir(folder.c_str());
+  if (entries == nullptr) return;
+  while (const dirent* const entry = ::readdir(entries)) {
+    const std::string_view name(entry->d_name);
+    if (name.size() == prefix.size() + kDraftDigits && name.starts_with(prefix)) {
+      ::unlinkat(::dirfd(entries), entry->d_name, 0);
+    }
+  }
+  ::closedir(entries);
+}
+
 // Draft is a new file beside `path` that has not got its name yet; removed unless it gets it.
 class Draft {
  public:
-  explicit Draft(const std::string& path) : path_(path), name_(path + ".new-") {
-    std::array<uint8_t, 6> drawn{};
+  explicit Draft(const std::string& path) : path_(path), name_(path + std::string(kDraftMark)) {
+    remove_drafts(path);
+    std::array<uint8_t, kDraftDigits / 2> drawn{};
     random_bytes(drawn);
-    std::array<char, 12> digits{};
+    std::array<char, kDraftDigits> digits{};
     hex_encode(drawn, digits);
     name_.append(digits.data(), digits.size());
   }
@@ -243,8 +265,11 @@ Result<MasterKeys> MasterKeys::read(const std::string& path) {
 Result<void> create_master_key_file(const std::string& path) {
   Text text;
   add_fresh_line(text);
+  // Made by root, it belongs to whoever the folder does, like the store: the service reads both.
+  struct stat folder{};
+  const bool by_root = ::geteuid() == 0 && ::stat(folder_of(path).c_str(), &folder) == 0;
   Draft draft(path);
-  if (auto done = draft.write(text, nullptr); !done) return done;
+  if (auto done = draft.write(text, by_root ? &folder : nullptr); !done) return done;
   return draft.become_new();
 }
 

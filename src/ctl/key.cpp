@@ -193,7 +193,9 @@ void add_create(CLI::App& group, Context& context) {
   auto args = std::make_shared<CreateArgs>();
   store::Key& key = args->key;
   org_argument(command, args->organization);
-  command.add_option("--name", key.name, "A name, to tell keys apart; at most 64 bytes")
+  command
+      .add_option("--name", key.name,
+                  "A name, to tell keys apart; at most 64 printable ASCII characters")
       ->type_name("N");
   parsed_option(
       command, "--expires", key.expires_at_s,

@@ -145,8 +145,8 @@ constexpr std::array<Row, kCodeCount> kRows = {{
      "There is no {} of that id that this key may see. GET /api/keys lists the keys of its "
      "organization.", "object"},
     {method_not_allowed, "method_not_allowed", 405, kNoParam, "", false, 0, true, request,
-     "The path exists, but not for this method. It takes {}; a request to a model is a POST with a "
-     "JSON body.", "POST"},
+     "The path exists, but not for this method. It takes {}, as the Allow header says too.",
+     "POST"},
     {malformed_request, "malformed_request", 400, kNoParam, "", false, 0, false, request,
      "The request breaks the rules of HTTP, so that it cannot be read safely: {}. This is a fault "
      "of the client library or of a proxy on the way.", "its head or its framing is ill-formed"},

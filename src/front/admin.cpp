@@ -24,7 +24,7 @@ class Admin::Server final : public io::AcceptHandler {
       : reactor_(reactor), hooks_(std::move(hooks)), api_(hooks_) {}
 
   io::SocketHandler* on_accept(io::SocketId socket, const io::Address& peer) override {
-    if (connections_.size() >= kAdminConnectionsMax) return nullptr;
+    if (connections_.size() >= kAdminConnectionsMax && !make_room()) return nullptr;
     const uint64_t number = ++last_number_;
     auto connection = std::make_unique<AdminConnection>(
         reactor_, socket, peer, number,
@@ -42,6 +42,21 @@ class Admin::Server final : public io::AcceptHandler {
   io::Reactor& reactor() { return reactor_; }
 
  private:
+  // make_room ends the connection that has waited longest with nothing to answer, so that whoever
+  // holds many open does not keep the health checks out. False if too many are still ending.
+  bool make_room() {
+    if (connections_.size() >= 2 * kAdminConnectionsMax) return false;
+    AdminConnection* oldest = nullptr;
+    uint64_t oldest_number = UINT64_MAX;
+    for (const auto& [number, connection] : connections_) {
+      if (!connection->is_waiting() || number >= oldest_number) continue;
+      oldest = connection.get();
+      oldest_number = number;
+    }
+    if (oldest != nullptr) oldest->close();
+    return oldest != nullptr;
+  }
+
   void answer(uint64_t number, const AdminAnswer& answer) {
     const auto found = connections_.find(number);
     if (found != connections_.end()) found->second->answer(answer);
@@ -49,11 +64,8 @@ class Admin::Server final : public io::AcceptHandler {
 
   void handle(uint64_t number, const AdminRequest& request) {
     if (is_api_path(request.path)) {
-      api_.handle(request, [this, number, id = request.request_id](AdminAnswer answer) {
-        answer.fields.emplace_back("x-request-id", id);
-        answer.fields.emplace_back("x-flexinference-request-id", id);
-        this->answer(number, answer);
-      });
+      api_.handle(request,
+                  [this, number](const AdminAnswer& answer) { this->answer(number, answer); });
     } else if (!is_page(request.path)) {
       answer(number,
              {.status = 404, .body = "try /healthz, /readyz, /version, /metrics or /api\n"});
@@ -82,7 +94,7 @@ class Admin::Server final : public io::AcceptHandler {
 
   io::Reactor& reactor_;
   const AdminHooks hooks_;
-  const AdminApi api_;
+  AdminApi api_;
   std::unordered_map<uint64_t, std::unique_ptr<AdminConnection>> connections_;
   uint64_t last_number_ = 0;
 };

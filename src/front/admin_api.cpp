@@ -1,6 +1,8 @@
 #include "admin_api.hpp"
 
 #include <algorithm>
+#include <array>
+#include <charconv>
 #include <limits>
 #include <map>
 #include <memory>
@@ -9,7 +11,8 @@
 
 #include "admin_key_request.hpp"
 #include "flexd/account/key.hpp"
-#include "flexd/base/ascii.hpp"
+#include "flexd/base/log.hpp"
+#include "flexd/crypto/bytes.hpp"
 #include "flexd/store/json.hpp"
 
 namespace flexd::front {
@@ -21,16 +24,29 @@ using errors::Variant;
 
 constexpr std::string_view kJson = "application/json";
 constexpr unsigned kCreated = 201;
+// kPageKeys is how many keys a list has unless it is asked for another number, up to kPageKeysMax.
+constexpr size_t kPageKeys = 100;
+constexpr size_t kPageKeysMax = 1'000;
+// kUsageRowsMax bounds the rows of an answer, and so the memory of the control thread.
+constexpr size_t kUsageRowsMax = 10'000;
+
+// kCallsPerOrganization bounds the calls of one organization that wait for the store.
+constexpr uint32_t kCallsPerOrganization = 4;
+// kAnswerRoom is enough for a new key: its text must not stay behind in memory that grew.
+constexpr size_t kAnswerRoom = 16'384;
 
 // Holder is who asks, copied out of the snapshot.
 struct Holder {
   store::Number organization = 0;
   std::string organization_id;
   std::string organization_name;
+  std::string key_id;
 };
 
+}  // namespace
+
 // Call is one request on its way: what the job on the store's thread reads and what it answers.
-struct Call {
+struct AdminApi::Call {
   AdminRequest request;
   Holder holder;
   std::string id;  // the part of the path between the fixed ones
@@ -55,20 +71,110 @@ struct Call {
   }
 };
 
+namespace {
+
+using Call = AdminApi::Call;
+
 void write_key(store::JsonWriter& writer, const store::Key& key, const Call& call) {
   writer.begin_object();
   store::write_key_members(writer, key, call.holder.organization_name, call.now_s);
   writer.end_object();
 }
 
+// percent_decoded reads the escapes of RFC 3986 2.1; what is none stands for itself.
+std::string percent_decoded(std::string_view text) {
+  std::string decoded;
+  while (!text.empty()) {
+    std::array<uint8_t, 1> byte{};
+    if (text.front() == '%' && text.size() > 2 && crypto::hex_decode(text.substr(1, 2), byte)) {
+      decoded += static_cast<char>(byte[0]);
+      text.remove_prefix(3);
+    } else {
+      decoded += text.front();
+      text.remove_prefix(1);
+    }
+  }
+  return decoded;
+}
+
+// Pairs goes through a query string, `name=value&…`.
+class Pairs {
+ public:
+  explicit Pairs(std::string_view text) : text_(text) {}
+
+  bool next() {
+    name = {};
+    while (name.empty() && !text_.empty()) {
+      const std::string_view pair = text_.substr(0, text_.find('&'));
+      text_.remove_prefix(std::min(text_.size(), pair.size() + 1));
+      name = pair.substr(0, pair.find('='));
+      value = name.size() < pair.size() ? percent_decoded(pair.substr(name.size() + 1)) : "";
+    }
+    return !name.empty();
+  }
+  Error refused(std::string_view expected) const {
+    return {Code::invalid_value, Variant::admin_value, name, expected};
+  }
+  Error unknown() const {
+    return {Code::unsupported_parameter, Variant::unknown_member, name, name};
+  }
+
+  std::string_view name;
+  std::string value;
+
+ private:
+  std::string_view text_;
+};
+
+// find_own_key is the key of that id, if it is the organization's own.
+store::StoreResult<store::Key> find_own_key(store::Store& store, const Call& call,
+                                            std::string_view id) {
+  auto key = store.find_key(id);
+  if (key && key->organization != call.holder.organization) {
+    return flexd::fail(store::Error{store::Error::Kind::not_found, {}});
+  }
+  return key;
+}
+
+// read_page reads `limit` and `after` of a list.
+Result<store::KeyQuery, Error> read_page(std::string_view text, std::string& after) {
+  store::KeyQuery page{.limit = kPageKeys};
+  for (Pairs pairs(text); pairs.next();) {
+    if (pairs.name == "after") {
+      after = pairs.value;
+    } else if (pairs.name == "limit") {
+      const char* const end = pairs.value.data() + pairs.value.size();
+      const auto [at, error] = std::from_chars(pairs.value.data(), end, page.limit);
+      if (error != std::errc{} || at != end || page.limit == 0 || page.limit > kPageKeysMax) {
+        return flexd::fail(pairs.refused("a whole number from 1 to 1000"));
+      }
+    } else {
+      return flexd::fail(pairs.unknown());
+    }
+  }
+  return page;
+}
+
 void list_keys(store::Store& store, Call& call) {
-  const auto keys = store.keys(call.holder.organization);
+  std::string after;
+  auto page = read_page(call.request.query, after);
+  if (!page) return call.fail(page.error());
+  page->organization = call.holder.organization;
+  if (!after.empty()) {
+    const auto key = find_own_key(store, call, after);
+    if (!key) return call.fail_store(key.error(), "key");
+    page->after = key->number;
+  }
+  const size_t limit = page->limit++;
+  auto keys = store.keys(*page);
   if (!keys) return call.fail_store(keys.error(), "organization");
+  const bool has_more = keys->size() > limit;
+  if (has_more) keys->pop_back();
   store::StringSink sink;
   store::JsonWriter writer(sink);
   writer.begin_object().key("object").string("list").key("data").begin_array();
   for (const store::Key& key : *keys) write_key(writer, key, call);
-  writer.end_array().end_object();
+  writer.end_array().key("has_more").boolean(has_more).end_object();
   call.reply(sink);
 }
 
@@ -82,6 +188,7 @@ void create_key(store::Store& store, Call& call) {
   const auto key = store.create_key(*wanted);
   if (!key) return call.fail_store(key.error(), "organization");
   store::StringSink sink;
+  sink.text.reserve(kAnswerRoom);
   store::JsonWriter writer(sink);
   writer.begin_object();
   writer.key("key").string(text.reveal());
@@ -91,11 +198,8 @@ void create_key(store::Store& store, Call& call) {
 }
 
 void revoke_key(store::Store& store, Call& call) {
-  const auto found = store.find_key(call.id);
+  const auto found = find_own_key(store, call, call.id);
   if (!found) return call.fail_store(found.error(), "key");
-  if (found->organization != call.holder.organization) {
-    return call.fail({.code = Code::not_found, .detail = "key"});
-  }
   const auto key = store.change_key(call.id, store::KeyChange::revoke);
   if (!key) return call.fail_store(key.error(), "key");
   store::StringSink sink;
@@ -154,25 +258,18 @@ struct UsageRequest {
 
 Result<UsageRequest, Error> read_usage_query(std::string_view text) {
   UsageRequest request;
-  const auto refuse = [](std::string_view name, std::string_view expected) {
-    return fail(Error{Code::invalid_value, Variant::admin_value, name, expected});
-  };
-  while (!text.empty()) {
-    const std::string_view pair = text.substr(0, text.find('&'));
-    text.remove_prefix(std::min(text.size(), pair.size() + 1));
-    const std::string_view name = pair.substr(0, pair.find('='));
-    const std::string_view value = name.size() < pair.size() ? pair.substr(name.size() + 1) : "";
-    if (name == "since" || name == "until") {
-      const auto day = store::parse_date(value);
-      if (!day) return refuse(name, "a date such as 2026-11-21");
-      (name == "since" ? request.query.since_day : request.query.until_day) = *day;
-    } else if (name == "key") {
-      request.key_id = value;
-    } else if (name != "by" || !read_columns(value, request.query.by)) {
-      if (name == "by") {
-        return refuse(name, "a list of org, key, day, model, provider, asked, served, reason");
-      }
-      return fail(Error{Code::unsupported_parameter, Variant::unknown_member, name, name});
+  for (Pairs pairs(text); pairs.next();) {
+    if (pairs.name == "since" || pairs.name == "until") {
+      const auto day = store::parse_date(pairs.value);
+      if (!day) return flexd::fail(pairs.refused("a date such as 2026-11-21"));
+      (pairs.name == "since" ? request.query.since_day : request.query.until_day) = *day;
+    } else if (pairs.name == "key") {
+      request.key_id = pairs.value;
+    } else if (pairs.name != "by") {
+      return flexd::fail(pairs.unknown());
+    } else if (!read_columns(pairs.value, request.query.by)) {
+      return flexd::fail(
+          pairs.refused("a list of org, key, day, model, provider, asked, served, reason"));
     }
   }
   if (request.query.by.empty()) request.query.by.push_back(store::UsageColumn::day);
@@ -183,18 +280,25 @@ void show_usage(store::Store& store, Call& call) {
   auto asked = read_usage_query(call.request.query);
   if (!asked) return call.fail(asked.error());
   asked->query.organization = call.holder.organization;
-  const auto keys = store.keys(call.holder.organization);
-  if (!keys) return call.fail_store(keys.error(), "organization");
-  std::map<store::Number, std::string> ids;
-  for (const store::Key& key : *keys) {
-    ids.emplace(key.number, key.id);
-    if (key.id == asked->key_id) asked->query.key = key.number;
+  if (!asked->key_id.empty()) {
+    const auto key = find_own_key(store, call, asked->key_id);
+    if (!key) return call.fail_store(key.error(), "key");
+    asked->query.key = key->number;
   }
-  if (!asked->key_id.empty() && asked->query.key == 0) {
-    return call.fail({.code = Code::not_found, .detail = "key"});
-  }
+  asked->query.limit = kUsageRowsMax + 1;
   const auto rows = store.usage(asked->query);
   if (!rows) return call.fail_store(rows.error(), "organization");
+  if (rows->size() > kUsageRowsMax) {
+    return call.fail({Code::invalid_value, Variant::admin_value, "by",
+                      "fewer columns, or a shorter time: at most 10,000 rows"});
+  }
+  std::map<store::Number, std::string> ids;
+  const auto& by = asked->query.by;
+  if (std::find(by.begin(), by.end(), store::UsageColumn::key) != by.end()) {
+    const auto keys = store.keys(call.holder.organization);
+    if (!keys) return call.fail_store(keys.error(), "organization");
+    for (const store::Key& key : *keys) ids.emplace(key.number, key.id);
+  }
   const store::UsageNames names{
       .organization = [&call](store::Number) { return call.holder.organization_name; },
       .key = [&ids](store::Number number) { return ids[number]; }};
@@ -259,11 +363,26 @@ bool is_api_path(std::string_view path) {
   return path == "/api" || path.starts_with("/api/");
 }
 
-void AdminApi::handle(const AdminRequest& request, Done done) const {
-  const auto refuse = [&](const Error& error) {
-    done(admin_error(error, request.request_id, hooks_.doc_url_base));
-  };
+Result<const account::KeyRecord*, Error> AdminApi::authenticate(
+    const AdminRequest& request, const account::Snapshot& snapshot) const {
+  account::Caller caller{.ip = request.peer.ip(), .wanted = account::KeyKind::management};
+  if (request.has_authorization) caller.credentials.authorization = request.authorization;
+  return account::authenticate(caller, snapshot, *hooks_.auth_failures, hooks_.clock(), nullptr);
+}
+
+void AdminApi::handle(const AdminRequest& request, const Done& done) {
   auto call = std::make_shared<Call>();
+  call->request = {.method = request.method,
+                   .path = request.path,
+                   .query = request.query,
+                   .request_id = request.request_id,
+                   .body = request.body,
+                   .peer = request.peer};
+  call->doc_url_base = hooks_.doc_url_base;
+  const auto refuse = [&](const Error& error) {
+    call->fail(error);
+    finish(*call, done);
+  };
   std::string allow;
   const Endpoint* const endpoint = find_endpoint(request, call->id, allow);
   if (endpoint == nullptr && allow.empty()) {
@@ -274,22 +393,52 @@ void AdminApi::handle(const AdminRequest& request, Done done) const {
   if (snapshot == nullptr) {
     return refuse({.code = Code::service_unavailable, .variant = Variant::store_unavailable});
   }
-  account::Caller caller{.ip = request.peer.ip(), .wanted = account::KeyKind::management};
-  if (request.has_authorization) caller.credentials.authorization = request.authorization;
-  const account::Clock clock = hooks_.clock();
-  const auto key = account::authenticate(caller, *snapshot, *hooks_.auth_failures, clock, nullptr);
+  const auto key = authenticate(request, *snapshot);
   if (!key) return refuse(key.error());
   const account::Organization& organization = snapshot->organization(**key);
-  call->holder = {organization.number, organization.id, organization.name};
-  call->request = request;
-  call->now_s = static_cast<int64_t>(clock.unix_s);
-  call->doc_url_base = hooks_.doc_url_base;
-  const bool taken =
-      hooks_.with_store([call, run = endpoint->run](store::Store& store) { run(store, *call); },
-                        [call, done] { done(std::move(call->answer)); });
+  call->holder = {organization.number, organization.id, organization.name, (*key)->id};
+  call->now_s = static_cast<int64_t>(hooks_.clock().unix_s);
+  uint32_t& under_way = under_way_[organization.number];
+  if (under_way >= kCallsPerOrganization) return refuse({.code = Code::rate_limit_exceeded});
+  const std::optional<store::KeyUse> use = first_use((*key)->number, call->now_s);
+  const bool taken = hooks_.with_store(
+      [call, use, run = endpoint->run](store::Store& store) {
+        run(store, *call);
+        if (use) discard(store.record_usage({}, {&*use, 1}), "the next use is told again");
+      },
+      [this, call, done] {
+        --under_way_[call->holder.organization];
+        finish(*call, done);
+      });
   if (!taken) {
-    refuse({.code = Code::service_unavailable, .variant = Variant::store_unavailable});
+    return refuse({.code = Code::service_unavailable, .variant = Variant::store_unavailable});
   }
+  ++under_way;
+}
+
+// first_use is what to tell the store of a key's use, once a minute.
+std::optional<store::KeyUse> AdminApi::first_use(store::Number key, int64_t now_s) {
+  constexpr int64_t kMinute = 60;
+  int64_t& told = used_[key];
+  if (told != 0 && now_s < told + kMinute) return std::nullopt;
+  told = now_s;
+  return store::KeyUse{.key = key, .last_used_at_s = now_s, .month = store::month_of(now_s)};
+}
+
+void AdminApi::finish(Call& call, const Done& done) {
+  log_line(LogLevel::info, "admin_request",
+           {{"request_id", call.request.request_id},
+            {"client", call.request.peer.to_string()},
+            {"key", call.holder.key_id},
+            {"organization", call.holder.organization_id},
+            {"method", http::method_text(call.request.method)},
+            {"path", call.request.path},
+            {"status", call.answer.status}});
+  call.answer.fields.emplace_back("x-request-id", call.request.request_id);
+  call.answer.fields.emplace_back("x-flexinference-request-id", call.request.request_id);
+  done(call.answer);
+  // It may hold a key that was just made.
+  crypto::wipe(call.answer.body.data(), call.answer.body.size());
 }
 
 }  // namespace flexd::front

@@ -1,6 +1,6 @@
 // admin_api.hpp: the management API on the admin listener, for holders of a management key.
 //
-//   GET  /api/keys                 the keys of the key's organization
+//   GET  /api/keys                 the keys of the key's organization: ?limit=100&after=ID
 //   POST /api/keys                 a new inference key; its text is in the answer, once
 //   POST /api/keys/{id}/revoke
 //   GET  /api/orgs/{id}            the key's own organization, by id or name
@@ -12,8 +12,10 @@
 #pragma once
 
 #include <functional>
+#include <optional>
 #include <string>
 #include <string_view>
+#include <unordered_map>
 
 #include "admin_connection.hpp"
 #include "flexd/front/admin.hpp"
@@ -25,16 +27,26 @@ bool is_api_path(std::string_view path);
 
 class AdminApi {
  public:
-  using Done = std::function<void(AdminAnswer answer)>;
+  // Done may not keep the answer, which is wiped afterwards.
+  using Done = std::function<void(const AdminAnswer& answer)>;
+  struct Call;
 
   // The hooks outlive the object.
   explicit AdminApi(const AdminHooks& hooks) : hooks_(hooks) {}
 
-  // handle answers through `done`, now or in a later turn of the same thread.
-  void handle(const AdminRequest& request, Done done) const;
+  // handle answers through `done`, now or in a later turn of the same thread, and logs the request.
+  void handle(const AdminRequest& request, const Done& done);
 
  private:
+  Result<const account::KeyRecord*, errors::Error> authenticate(
+      const AdminRequest& request, const account::Snapshot& snapshot) const;
+  std::optional<store::KeyUse> first_use(store::Number key, int64_t now_s);
+  static void finish(Call& call, const Done& done);
+
   const AdminHooks& hooks_;
+  // By organization: its calls that wait for the store. By key: when its use was told last.
+  std::unordered_map<store::Number, uint32_t> under_way_;
+  std::unordered_map<store::Number, int64_t> used_;
 };
 
 }  // namespace flexd::front

@@ -4,12 +4,15 @@
 #include <array>
 
 #include "flexd/base/limits.hpp"
+#include "flexd/crypto/bytes.hpp"
 #include "flexd/http/h1_writer.hpp"
 
 namespace flexd::front {
 namespace {
 
-constexpr uint64_t kAdminIdleNs = 30'000'000'000;
+constexpr uint64_t kAdminPatienceNs = 30'000'000'000;
+// kAdminGoodbyeNs is how long a connection that ends may take to read its last answer.
+constexpr uint64_t kAdminGoodbyeNs = 10'000'000'000;
 constexpr size_t kRequestIdBytesMax = 64;
 
 bool is_sane_id(std::string_view id) {
@@ -81,8 +84,16 @@ void AdminConnection::on_data(std::string_view bytes) {
     close();
     return;
   }
-  arm();
   read_requests();
+}
+
+void AdminConnection::on_peer_closed() {
+  // Half of the connection is enough for the answer that is being made.
+  if (state_ == State::busy) {
+    keep_alive_ = false;
+  } else {
+    close();
+  }
 }
 
 // read_requests goes through what is there, up to a request whose answer comes later.
@@ -179,7 +190,9 @@ bool AdminConnection::read_body() {
 
 void AdminConnection::finish_request() {
   state_ = State::busy;
-  handle_(number_, std::move(request_));
+  arm();
+  handle_(number_, request_);
+  crypto::wipe(request_.authorization.data(), request_.authorization.size());
 }
 
 void AdminConnection::refuse(errors::Code code) {
@@ -202,17 +215,20 @@ void AdminConnection::answer(const AdminAnswer& answer) {
              .persistence = keep_alive_ ? http::Persistence::implied : http::Persistence::close});
   if (!head_only_) text += answer.body;
   if (!written || !reactor_.out(socket_).append(text)) {
+    // Answers are bounded where they are made: here it is all connections together.
     state_ = State::closing;
     timer_.cancel();
     reactor_.abort(socket_);
     return;
   }
+  // It may hold a key that was just made.
+  crypto::wipe(text.data(), text.size());
   reactor_.touch(socket_);
-  arm();
   if (!keep_alive_) {
     close();
     return;
   }
+  arm();
   state_ = State::head;
   read_requests();
 }
@@ -220,12 +236,22 @@ void AdminConnection::answer(const AdminAnswer& answer) {
 void AdminConnection::close() {
   if (state_ == State::closing) return;
   state_ = State::closing;
-  timer_.cancel();
+  reactor_.timers().set(timer_, reactor_.now_ns() + kAdminGoodbyeNs);
   reactor_.close(socket_);
 }
 
+// arm gives the next request, from now to its last byte, or the answer to one, so much time.
+// Single bytes do not make it longer.
 void AdminConnection::arm() {
-  reactor_.timers().set(timer_, reactor_.now_ns() + kAdminIdleNs);
+  reactor_.timers().set(timer_, reactor_.now_ns() + kAdminPatienceNs);
+}
+
+void AdminConnection::on_timer() {
+  if (state_ == State::closing) {
+    reactor_.abort(socket_);  // a peer that does not read its answer
+  } else {
+    close();
+  }
 }
 
 }  // namespace flexd::front

@@ -45,26 +45,28 @@ AdminAnswer admin_error(const errors::Error& error, std::string_view request_id,
 // late.
 class AdminConnection final : public io::SocketHandler {
  public:
-  using Handle = std::function<void(uint64_t number, AdminRequest request)>;
+  using Handle = std::function<void(uint64_t number, const AdminRequest& request)>;
   using Gone = std::function<void(uint64_t number)>;
 
   AdminConnection(io::Reactor& reactor, io::SocketId socket, const io::Address& peer,
                   uint64_t number, Handle handle, Gone gone);
 
   void on_data(std::string_view bytes) override;
-  void on_peer_closed() override { close(); }
+  void on_peer_closed() override;
   void on_closed(int /*error*/) override { gone_(number_); }
 
   // answer answers the request that was handed out last.
   void answer(const AdminAnswer& answer);
   void close();
+  // is_waiting: no request of it is being answered.
+  bool is_waiting() const { return state_ == State::head || state_ == State::body; }
 
  private:
   enum class State : uint8_t {
     head,     // the next request's head is awaited
     body,     // its body is
     busy,     // its answer is
-    closing,  // nothing more
+    closing,  // nothing more is read; what was written may still be on its way
   };
 
   void read_requests();
@@ -76,7 +78,7 @@ class AdminConnection final : public io::SocketHandler {
   void refuse(errors::Code code);
   void finish_request();
   void arm();
-  void on_timer() { close(); }
+  void on_timer();
 
   io::Reactor& reactor_;
   io::SocketId socket_;

@@ -29,6 +29,7 @@ enum Member : size_t {
   kNativeParameters,
 };
 constexpr size_t kNameBytesMax = 64;
+constexpr int64_t kExpiresAtMax = 253'402'300'799;  // the end of the year 9999
 
 Error broken(const json::Error& error) {
   switch (error.fault) {
@@ -99,11 +100,20 @@ class Reader {
   Error error_{Code::invalid_body};
 };
 
+// read_name: the store takes nothing that could not be shown in a terminal.
+void read_name(Reader& reader, store::Key& key) {
+  constexpr std::string_view kExpected = "a string of at most 64 printable ASCII characters";
+  key.name = reader.text(kName, kNameBytesMax, kExpected);
+  for (const char c : key.name) {
+    if (c < ' ' || c > '~') reader.refuse(kName, kExpected);
+  }
+}
+
 // is_pattern: a model's name, with at most one '*', at its end.
 bool is_pattern(std::string_view text) {
   if (text.empty()) return false;
   for (const char c : text) {
-    if (c <= ' ' || c == '\x7F') return false;
+    if (c <= ' ' || c > '~') return false;
   }
   const size_t star = text.find('*');
   return star == std::string_view::npos || star == text.size() - 1;
@@ -167,8 +177,8 @@ Result<store::Key, Error> read_key_request(std::string_view body, int64_t now_s)
   }
   Reader reader(body, fields);
   store::Key key;
-  key.name = reader.text(kName, kNameBytesMax, "a string of at most 64 bytes");
-  if (const auto at = reader.number(kExpiresAt, now_s + 1, std::numeric_limits<int64_t>::max(),
+  read_name(reader, key);
+  if (const auto at = reader.number(kExpiresAt, now_s + 1, kExpiresAtMax,
                                     "a Unix time in seconds that is still to come")) {
     key.expires_at_s = *at;
   }

@@ -12,7 +12,7 @@ namespace flexd::front {
 
 // read_key_request makes a key of what `body` asks for, all of it optional:
 //
-//   name                 a string of at most 64 bytes
+//   name                 a string of at most 64 printable ASCII characters
 //   expires_at           Unix seconds, after `now_s`
 //   start_within         any form of the field
 //   models               a list of names, each of which may end in '*'

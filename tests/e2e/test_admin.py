@@ -2,6 +2,7 @@
 
 import http.client
 import json
+import socket
 import time
 import unittest
 import urllib.parse
@@ -89,6 +90,25 @@ class Admin(harness.Case):
         answer = self.call("POST", "/api/keys/key_000000000000/revoke")
         self.assertEqual((answer.status, answer.code()), (404, "not_found"))
 
+    def test_a_list_comes_in_pages(self):
+        made = [self.store.json("key", "create", "acme")["id"] for _ in range(5)]
+        everything = self.call("GET", "/api/keys?limit=1000").json()
+        self.assertFalse(everything["has_more"])
+        seen, after = [], ""
+        while True:
+            page = self.call("GET", f"/api/keys?limit=2{after}").json()
+            self.assertLessEqual(len(page["data"]), 2)
+            seen += [key["id"] for key in page["data"]]
+            if not page["has_more"]:
+                break
+            after = f"&after={seen[-1]}"
+        self.assertEqual(seen, [key["id"] for key in everything["data"]])
+        self.assertEqual(seen[-5:], made)
+        other = self.store.json("key", "create", "other")["id"]
+        for query, status in (("limit=0", 400), ("limit=1001", 400), ("limit=x", 400),
+                              ("page=2", 400), (f"after={other}", 404), ("after=nothing", 404)):
+            self.assertEqual(self.call("GET", "/api/keys?" + query).status, status, query)
+
     def test_balance_and_usage(self):
         self.assertEqual(self.call("GET", "/api/balance").json()["prepaid"], False)
         key = self.store.json("key", "create", "acme", "--name", "counted")
@@ -116,6 +136,9 @@ class Admin(harness.Case):
         answer = self.call("GET", "/api/usage?days=3")
         self.assertEqual(answer.code(), "unsupported_parameter")
         self.assertEqual(self.call("GET", "/api/usage?key=key_0").code(), "not_found")
+        # As URLSearchParams and others write it.
+        encoded = self.call("GET", "/api/usage?&by=model%2Cserved&").json()["data"]
+        self.assertIn("served", encoded[0])
 
     def test_who_may_not(self):
         inference = self.store.json("key", "create", "acme")["key"]
@@ -160,6 +183,50 @@ class Admin(harness.Case):
         chunked = self.call("POST", "/api/keys", raw=iter([b'{"na', b'me":"in ', b'pieces"}']),
                             headers={"transfer-encoding": "chunked"})
         self.assertEqual((chunked.status, chunked.json()["name"]), (201, "in pieces"))
+
+    def test_a_management_key_was_used(self):
+        made = self.store.json("key", "create", "acme", "--management")
+        self.wait_known(made["key"])
+
+        def used():
+            keys = self.store.json("key", "list", "acme")["keys"]
+            return next(k for k in keys if k["id"] == made["id"])["last_used_at"]
+        harness.wait_until(lambda: used() is not None, "its use", 5)
+        line = self.flexd.log("admin_request")[-1]
+        self.assertEqual((line["organization"][:4], line["method"]), ("org_", "GET"))
+
+    def wait_known(self, key):
+        harness.wait_until(lambda: self.call("GET", "/api/balance", key=key).status == 200,
+                           "known", 2)
+
+    def raw(self, *pieces, shut=False):
+        """What comes back for these bytes until the end."""
+        with socket.create_connection(self.flexd.admin_address, timeout=10) as connection:
+            for piece in pieces:
+                connection.sendall(piece)
+            if shut:
+                connection.shutdown(socket.SHUT_WR)
+            got = b""
+            while data := connection.recv(65536):
+                got += data
+            return got
+
+    def test_a_caller_that_closes_its_half_is_answered(self):
+        head = f"GET /api/balance HTTP/1.1\r\nHost: a\r\nAuthorization: Bearer {self.management}"
+        got = self.raw(head.encode() + b"\r\n\r\n", shut=True)
+        self.assertIn(b'"object":"balance"', got)
+        self.assertIn(b"flexd_requests_total",
+                      self.raw(b"GET /metrics HTTP/1.1\r\nHost: a\r\n\r\n", shut=True))
+
+    def test_silent_connections_do_not_keep_the_health_checks_out(self):
+        held = []
+        self.addCleanup(lambda: [c.close() for c in held])
+        for _ in range(80):
+            held.append(socket.create_connection(self.flexd.admin_address, timeout=10))
+            held[-1].sendall(b"G")
+        for _ in range(20):
+            self.assertIn(b"200 OK", self.raw(
+                b"GET /readyz HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n"))
 
     def test_pages_need_no_key(self):
         url = urllib.parse.urlsplit(self.flexd.admin)

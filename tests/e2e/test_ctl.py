@@ -287,7 +287,9 @@ class Keys(CtlCase):
     def test_check_tells_of_the_organization(self):
         made = self.new_key()
         self.store.good("org", "set", "acme", "--billing", "overdue")
-        self.store.good("org", "credit", "acme", "--add-usd", "0")
+        self.assert_fails(1, "above 0", "org", "credit", "acme", "--add-usd", "0")
+        self.store.good("org", "credit", "acme", "--add-usd", "1")
+        self.store.good("org", "credit", "acme", "--add-usd", "-1")
         self.assertEqual(self.check(made["key"])["holds"],
                          ["payment_required", "insufficient_balance"])
         self.assertIn("402 payment_required for requests with a duration",

@@ -1,10 +1,12 @@
-// The JSON finder on any bytes: all kernels agree, spans are in range and are values themselves,
-// and walking the document by cursor, whether it is good or not, stays inside it.
+// The JSON finder on any bytes: it accepts what a plain reading of RFC 8259 accepts, all kernels
+// agree, spans are in range and are values themselves, and walking the document by cursor, whether
+// it is good or not, stays inside it.
 #include <cstddef>
 #include <cstdint>
 #include <string_view>
 
 #include "flexd/json/cursor.hpp"
+#include "plain_json.hpp"
 
 namespace {
 
@@ -37,6 +39,21 @@ void check_field(std::string_view text, const json::Fields& fields, size_t index
   FLEXD_ASSERT(last || text[field.comma_after] == ',');
   const json::Value found = json::Value::value_in(text)[kNames[index]];
   FLEXD_ASSERT(found.text == field.value.of(text));
+}
+
+// check_verdict holds find and validate to what a plain reading says.
+void check_verdict(std::string_view text, const Result<void, json::Error>& found) {
+  const bool good = fuzz::PlainJson(text).good();
+  const auto type = json::validate(text);
+  FLEXD_ASSERT(type.has_value() == good);
+  if (found) {
+    FLEXD_ASSERT(good && *type == json::Type::kObject);
+  } else if (found.error().fault == json::Fault::kNotObject) {
+    FLEXD_ASSERT(good && *type != json::Type::kObject);
+  } else if (found.error().fault != json::Fault::kDuplicate) {
+    FLEXD_ASSERT(!good && found.error().fault == type.error().fault);
+    FLEXD_ASSERT(found.error().offset == type.error().offset);
+  }
 }
 
 // walk looks at everything there is in a value.
@@ -81,6 +98,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   const std::string_view text(reinterpret_cast<const char*>(data), size);
   json::Fields fields;
   const auto found = json::find(text, kNames, fields, json::supported_kernels().front());
+  check_verdict(text, found);
   for (const json::TextKernels& kernels : json::supported_kernels()) {
     json::Fields others;
     const auto other = json::find(text, kNames, others, kernels);

@@ -64,6 +64,9 @@ TEST_CASE("admin key request: each member is held to its form and named") {
   } cases[] = {
       {R"({"name":5})", "name"},
       {R"({"name":"a\u0000b"})", "name"},
+      {R"({"name":"a\u001bb"})", "name"},
+      {R"({"name":"a\u007fb"})", "name"},
+      {R"({"name":"caf\u00e9"})", "name"},
       {R"({"expires_at":1700000000})", "expires_at"},
       {R"({"expires_at":"2026-01-01"})", "expires_at"},
       {R"({"expires_at":1700000001.5})", "expires_at"},
