@@ -23,14 +23,13 @@ constexpr bool same_bytes(std::string_view left, std::string_view right) {
   const size_t size = right.size();
   if (std::is_constant_evaluated() || size > 16) return left == right;
   const auto same = [&]<typename Number>(Number /*type*/) {
-    const auto load = [](const char* at) {
+    const auto load = [](std::string_view text, size_t at) {
       Number number = 0;
-      std::memcpy(&number, at, sizeof(Number));
+      std::memcpy(&number, text.data() + at, sizeof(Number));
       return number;
     };
     const size_t last = size - sizeof(Number);
-    return load(left.data()) == load(right.data()) &&
-           load(left.data() + last) == load(right.data() + last);
+    return load(left, 0) == load(right, 0) && load(left, last) == load(right, last);
   };
   if (size >= 8) return same(uint64_t{});
   if (size >= 4) return same(uint32_t{});

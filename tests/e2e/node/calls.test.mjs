@@ -62,7 +62,7 @@ function openai() {
       refused("missing_max_tokens", "max_output_tokens")],
     ["responses.retrieve", (c) => c.responses.retrieve("resp_1"), absent],
     ["embeddings.create", (c) => c.embeddings.create({ model: "x", input: "y" }), absent],
-    ["models.list", (c) => c.models.list(), absent],
+    ["files.list", (c) => c.files.list(), absent],
   ]) checkOpenAI(name, client, ask, expected);
   checkOpenAI("a wrong key", stranger, (c) => c.chat.completions.create(chat),
     ["AuthenticationError", 401, "invalid_api_key", null]);
