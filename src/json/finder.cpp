@@ -259,7 +259,7 @@ bool Parser::note_name(std::string_view quoted, Field*& field) {
   const size_t listed = names_.field_of(name);
   if (listed == names_.size()) return true;
   if (fields_->has(listed)) {
-    fault_at(quoted.data(), Fault::kDuplicate);
+    fault_at(quoted.begin(), Fault::kDuplicate);
     error_.field = static_cast<uint32_t>(listed);
     return false;
   }

@@ -6,7 +6,6 @@
 
 #include <cstddef>
 #include <cstdint>
-#include <cstring>
 #include <string_view>
 
 #include "flexd/json/text.hpp"
@@ -16,7 +15,7 @@ namespace flexd::surface {
 // is compares with a literal, by its size and its bytes at once.
 template <size_t kSize>
 bool is(std::string_view text, const char (&word)[kSize]) {
-  return text.size() == kSize - 1 && std::memcmp(text.data(), word, kSize - 1) == 0;
+  return text == std::string_view(word, kSize - 1);
 }
 
 // PlainCounts walks such an object and calls visit(outer, name, number) for each number; `outer` is
