@@ -60,7 +60,7 @@ class Admin(harness.Case):
         self.assertEqual((key["name"], key["org"], key["kind"], key["models"], key["budget_usd"]),
                          ("web", "acme", "inference", ["gpt-5*"], "12.5"))
         bearer = {"authorization": f"Bearer {key['key']}"}
-        harness.wait_until(lambda: self.flexd.post(GOOD, bearer).status == 200, "served", 2)
+        harness.wait_until(lambda: self.flexd.post(GOOD, bearer).status == 200, "served", 5)
         listed = self.call("GET", "/api/keys").json()
         self.assertEqual(listed["object"], "list")
         mine = [k for k in listed["data"] if k["id"] == key["id"]]
@@ -73,7 +73,7 @@ class Admin(harness.Case):
         revoked = self.call("POST", f"/api/keys/{key['id']}/revoke")
         self.assertEqual(revoked.status, 200)
         self.assertIsNotNone(revoked.json()["revoked_at"])
-        harness.wait_until(lambda: self.flexd.post(GOOD, bearer).status == 401, "revoked", 2)
+        harness.wait_until(lambda: self.flexd.post(GOOD, bearer).status == 401, "revoked", 5)
 
     def test_only_the_own_organization_is_seen(self):
         other = self.store.json("key", "create", "other")
@@ -113,7 +113,7 @@ class Admin(harness.Case):
         self.assertEqual(self.call("GET", "/api/balance").json()["prepaid"], False)
         key = self.store.json("key", "create", "acme", "--name", "counted")
         bearer = {"authorization": f"Bearer {key['key']}"}
-        harness.wait_until(lambda: self.flexd.post(GOOD, bearer).status == 200, "served", 2)
+        harness.wait_until(lambda: self.flexd.post(GOOD, bearer).status == 200, "served", 5)
         self.assertEqual(self.flexd.post(GOOD, bearer).status, 200)
 
         def requests():
@@ -145,7 +145,7 @@ class Admin(harness.Case):
         management = self.management
         harness.wait_until(
             lambda: self.flexd.post(GOOD, {"authorization": f"Bearer {inference}"}).status == 200,
-            "served", 2)
+            "served", 5)
         for key, status, code in ((inference, 403, "wrong_key_type"),
                                   ("flexm_" + "0" * 30, 401, "invalid_api_key"),
                                   ("nonsense", 401, "invalid_api_key")):
@@ -197,7 +197,7 @@ class Admin(harness.Case):
 
     def wait_known(self, key):
         harness.wait_until(lambda: self.call("GET", "/api/balance", key=key).status == 200,
-                           "known", 2)
+                           "known", 5)
 
     def raw(self, *pieces, shut=False):
         """What comes back for these bytes until the end."""

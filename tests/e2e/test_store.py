@@ -17,7 +17,7 @@ import harness
 
 GOOD = {"model": "gpt-5.4", "input": "Hello", "start_within": "default"}
 RACE = {**GOOD, "start_within": "00h-00m-30s"}
-EFFECT_S = 2.0  # until a change holds everywhere
+EFFECT_S = 5.0  # two are promised, and bench/keys.py measures 0.25; a busy machine takes longer
 WORKERS = 4
 
 
