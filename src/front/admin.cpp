@@ -43,7 +43,8 @@ class Admin::Server final : public io::AcceptHandler {
 
  private:
   // make_room ends the connection that has waited longest with nothing to answer, so that whoever
-  // holds many open does not keep the health checks out. False if too many are still ending.
+  // holds many open does not keep the health checks out. Those that are ending or being answered
+  // stay a moment; false if there are too many of them.
   bool make_room() {
     if (connections_.size() >= 2 * kAdminConnectionsMax) return false;
     AdminConnection* oldest = nullptr;
@@ -54,7 +55,7 @@ class Admin::Server final : public io::AcceptHandler {
       oldest_number = number;
     }
     if (oldest != nullptr) oldest->close();
-    return oldest != nullptr;
+    return true;
   }
 
   void answer(uint64_t number, const AdminAnswer& answer) {
