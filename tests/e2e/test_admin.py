@@ -192,7 +192,11 @@ class Admin(harness.Case):
             keys = self.store.json("key", "list", "acme")["keys"]
             return next(k for k in keys if k["id"] == made["id"])["last_used_at"]
         harness.wait_until(lambda: used() is not None, "its use", 5)
-        line = self.flexd.log("admin_request")[-1]
+
+        def told():
+            return next((line for line in self.flexd.log("admin_request")
+                         if line["key"] == made["id"] and line["status"] == 200), None)
+        line = harness.wait_until(told, "its line in the log", 5)
         self.assertEqual((line["organization"][:4], line["method"]), ("org_", "GET"))
 
     def wait_known(self, key):
