@@ -6,6 +6,7 @@
 #include "flexd/base/limits.hpp"
 #include "flexd/crypto/bytes.hpp"
 #include "flexd/http/h1_writer.hpp"
+#include "request_words.hpp"
 
 namespace flexd::front {
 namespace {
@@ -13,41 +14,6 @@ namespace {
 constexpr uint64_t kAdminPatienceNs = 30'000'000'000;
 // kAdminGoodbyeNs is how long a connection that ends may take to read its last answer.
 constexpr uint64_t kAdminGoodbyeNs = 10'000'000'000;
-constexpr size_t kRequestIdBytesMax = 64;
-
-bool is_sane_id(std::string_view id) {
-  return !id.empty() && id.size() <= kRequestIdBytesMax &&
-         std::all_of(id.begin(), id.end(), [](char c) {
-           return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
-                  c == '-' || c == '_' || c == '.';
-         });
-}
-
-std::string make_id(io::Reactor& reactor) {
-  constexpr std::string_view kDigits = "0123456789abcdef";
-  std::string id = "req_";
-  for (int word = 0; word < 2; ++word) {
-    uint64_t random = reactor.random_u64();
-    for (int digit = 0; digit < 12; ++digit, random >>= 4U) id += kDigits[random & 15U];
-  }
-  return id;
-}
-
-errors::Code code_of(http::H1Verdict verdict) {
-  switch (http::refusal_of(verdict)) {
-    case http::H1Refusal::malformed_request:
-      return errors::Code::malformed_request;
-    case http::H1Refusal::expectation_failed:
-      return errors::Code::expectation_failed;
-    case http::H1Refusal::headers_too_large:
-      return errors::Code::headers_too_large;
-    case http::H1Refusal::coding_not_implemented:
-      return errors::Code::not_implemented;
-    case http::H1Refusal::version_not_supported:
-      return errors::Code::http_version_not_supported;
-  }
-  return errors::Code::malformed_request;
-}
 
 }  // namespace
 
@@ -120,7 +86,7 @@ bool AdminConnection::read_head() {
   if (result.refused()) {
     keep_alive_ = false;
     head_only_ = false;
-    refuse(code_of(result.verdict));
+    refuse(code_of(http::refusal_of(result.verdict)));
     return false;
   }
   begin_request(head);
@@ -151,8 +117,8 @@ void AdminConnection::begin_request(const http::RequestHead& head) {
   request_.has_authorization = keys > 0;
   // One that came twice is malformed: an empty value says so.
   if (keys == 1) request_.authorization = head.fields.value("authorization");
-  const std::string_view id = head.fields.value("x-request-id");
-  request_.request_id = is_sane_id(id) ? std::string(id) : make_id(reactor_);
+  RequestIdSpace space;
+  request_.request_id = make_request_id(head.fields.value("x-request-id"), reactor_, space);
   request_.peer = peer_;
   head_only_ = head.method == http::Method::head;
   keep_alive_ = head.keep_alive;
@@ -197,7 +163,8 @@ void AdminConnection::finish_request() {
 
 void AdminConnection::refuse(errors::Code code) {
   keep_alive_ = false;
-  if (request_.request_id.empty()) request_.request_id = make_id(reactor_);
+  RequestIdSpace space;
+  if (request_.request_id.empty()) request_.request_id = make_request_id({}, reactor_, space);
   state_ = State::busy;
   answer(admin_error({.code = code}, request_.request_id, {}));
 }

@@ -6,6 +6,7 @@
 #include "exchange.hpp"
 #include "flexd/base/limits.hpp"
 #include "flexd/http/proxy_header.hpp"
+#include "request_words.hpp"
 #include "worker.hpp"
 
 namespace flexd::front {
@@ -18,23 +19,6 @@ constexpr std::string_view kContinue = "HTTP/1.1 100 Continue\r\n\r\n";
 constexpr size_t kKeptInputMax = 1U << 20U;
 // kBodyProgressBytes within --body-timeout is what a sender must manage.
 constexpr size_t kBodyProgressBytes = 1024;
-
-// code_of maps the parser's refusal to the error a caller sees.
-errors::Code code_of(http::H1Refusal refusal) {
-  switch (refusal) {
-    case http::H1Refusal::malformed_request:
-      return errors::Code::malformed_request;
-    case http::H1Refusal::expectation_failed:
-      return errors::Code::expectation_failed;
-    case http::H1Refusal::headers_too_large:
-      return errors::Code::headers_too_large;
-    case http::H1Refusal::coding_not_implemented:
-      return errors::Code::not_implemented;
-    case http::H1Refusal::version_not_supported:
-      return errors::Code::http_version_not_supported;
-  }
-  return errors::Code::malformed_request;
-}
 
 }  // namespace
 

@@ -42,7 +42,7 @@ void Exchange::begin(const http::RequestHead& head) {
 }
 
 void Exchange::begin_refused(errors::Code code, std::string_view detail) {
-  make_request_id({});
+  request_id_ = make_request_id({}, worker_.reactor(), request_id_space_);
   fail(errors::Error{.code = code, .detail = detail});
 }
 
@@ -227,31 +227,6 @@ void Exchange::release_lease() {
   key_ = nullptr;
   organization_ = nullptr;
   worker_.leases().leave(*std::exchange(lease_, nullptr));
-}
-
-// make_request_id takes the caller's id if it is sane, else draws one.
-void Exchange::make_request_id(std::string_view theirs) {
-  const auto sane = [](char c) {
-    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' ||
-           c == '_' || c == '.';
-  };
-  if (!theirs.empty() && theirs.size() <= kRequestIdMax &&
-      std::all_of(theirs.begin(), theirs.end(), sane)) {
-    std::copy(theirs.begin(), theirs.end(), request_id_.begin());
-    request_id_size_ = static_cast<uint8_t>(theirs.size());
-    return;
-  }
-  constexpr std::string_view kPrefix = "req_";
-  constexpr std::string_view kDigits = "0123456789abcdef";
-  std::copy(kPrefix.begin(), kPrefix.end(), request_id_.begin());
-  size_t at = kPrefix.size();
-  for (int word = 0; word < 2; ++word) {
-    uint64_t random = worker_.reactor().random_u64();
-    for (int digit = 0; digit < 12; ++digit, random >>= 4U) {
-      request_id_[at++] = kDigits[random & 15U];
-    }
-  }
-  request_id_size_ = static_cast<uint8_t>(at);
 }
 
 // make_unique draws what the ids of a translated answer are made of.

@@ -39,14 +39,13 @@
 #include "flexd/surface/request.hpp"
 #include "leg.hpp"
 #include "provider_fields.hpp"
+#include "request_words.hpp"
 
 namespace flexd::front {
 
 class WorkerCore;
 struct Route;
 
-// kRequestIdMax bounds a request id taken from a caller.
-inline constexpr size_t kRequestIdMax = 64;
 // kUniqueSize is how many letters and digits tell a translated answer's ids apart.
 inline constexpr size_t kUniqueSize = 24;
 // kSettleNs is how long the regular end of an attempt is awaited after its terminal event.
@@ -151,9 +150,8 @@ class Exchange {
   void close();
   void release_slot();
   void release_lease();
-  void make_request_id(std::string_view theirs);
   void make_unique();
-  std::string_view request_id() const { return {request_id_.data(), request_id_size_}; }
+  std::string_view request_id() const { return request_id_; }
 
   // exchange_checks.cpp
   void read_client_facts(const http::RequestHead& head);
@@ -248,9 +246,9 @@ class Exchange {
   http::FieldList upstream_list_;
   surface::RequestFacts facts_;
   std::array<SpliceList, 2> splices_;  // of the flex and of the standard attempt
-  std::array<char, kRequestIdMax> request_id_;
+  RequestIdSpace request_id_space_;
+  std::string_view request_id_;           // of that
   std::array<char, kUniqueSize> unique_;  // of a translated answer's ids
-  uint8_t request_id_size_ = 0;
   uint32_t client_retry_count_ = 0;
   uint64_t patience_ns_ = 0;
 

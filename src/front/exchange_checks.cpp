@@ -46,7 +46,8 @@ bool allows_native(const config::Settings& settings, const account::KeyRecord& k
 }  // namespace
 
 void Exchange::read_client_facts(const http::RequestHead& head) {
-  make_request_id(head.fields.value("x-request-id"));
+  request_id_ =
+      make_request_id(head.fields.value("x-request-id"), worker_.reactor(), request_id_space_);
   if (!worker_.settings().trusted_proxies.empty()) {
     caller_ = client_address(worker_.settings(), caller_, head.fields);
   }
