@@ -9,6 +9,7 @@
 #include "flexd/base/assert.hpp"
 #include "flexd/base/limits.hpp"
 #include "flexd/json/writer.hpp"
+#include "reading.hpp"
 
 namespace flexd::surface {
 
@@ -52,7 +53,7 @@ bool belongs(Piece piece, ItemKind kind) {
 std::string_view ItemSequence::raw_of(Value string) {
   const std::string_view raw = string.contents();
   if (raw.empty()) return {};
-  if (!is_good(string)) {
+  if (!json::validate(string.text)) {
     failed_ = true;
     return {};
   }
@@ -62,7 +63,7 @@ std::string_view ItemSequence::raw_of(Value string) {
 void ItemSequence::start(Value model) {
   if (started_ || is_done()) return;
   started_ = true;
-  sink_.on_start({.model = is_good(model) ? model.contents() : std::string_view()});
+  sink_.on_start({.model = good_contents(model)});
 }
 
 void ItemSequence::note_key(uint64_t key) {
@@ -149,7 +150,7 @@ void ItemSequence::add_arguments(Item& item, Value object) {
   if (item.kind != ItemKind::call || !object.is(Type::kObject)) return;
   Buffer text(pool_);
   BufferSink escaped(text);
-  if (is_good(object)) json::write_escaped(escaped, object.text);
+  if (json::validate(object.text)) json::write_escaped(escaped, object.text);
   if (text.empty() || escaped.failed()) {
     failed_ = true;
     return;
@@ -159,7 +160,7 @@ void ItemSequence::add_arguments(Item& item, Value object) {
 
 void ItemSequence::default_arguments(Item& item, Value object) {
   if (item.kind != ItemKind::call || !object.is(Type::kObject)) return;
-  if (!is_good(object)) {
+  if (!json::validate(object.text)) {
     failed_ = true;
     return;
   }

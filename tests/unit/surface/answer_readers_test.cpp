@@ -301,6 +301,23 @@ TEST_CASE("broken texts end the answer before they reach the sink") {
   CHECK_FALSE(gemini.feed(step_start(0, broken)));
 }
 
+TEST_CASE(
+    "broken texts of a whole object do not reach the sink, and what is not told is no matter") {
+  const auto message = [](std::string_view text) {
+    return R"({"type":"message","content":[{"type":"output_text","text":")" + std::string(text) +
+           R"("}]})";
+  };
+  for (const char* const bad : {"a\nb", "\\x", "\xff", "\\u12"}) {
+    CAPTURE(bad);
+    Run openai(Provider::openai);
+    CHECK_FALSE(openai.read(response("completed", message(bad))));
+    CHECK_FALSE(openai.sink.ended);
+    const std::string elsewhere = R"(,"metadata":{"k":")" + std::string(bad) + "\"}";
+    CHECK(told_of(Provider::openai, response("completed", message("good"), elsewhere)) ==
+          told_of(Provider::openai, response("completed", message("good"))));
+  }
+}
+
 TEST_CASE("events without an index belong to the last item") {
   CHECK(told(Provider::anthropic,
              {kMessageStart,
