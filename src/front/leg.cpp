@@ -69,9 +69,6 @@ void Leg::start(origin::Pool& pool, const origin::AttemptRequest& request, bool 
   writable_ = true;
   mode_ = Mode::judging;
   sent_ns_ = exchange_.now_ns();
-  if (exchange_.is_translated() && !translation_.begin(exchange_.answer_context(*this))) {
-    overflowed_ = true;  // told at the first byte of the answer
-  }
   attempt_.start(pool, request);
 }
 
@@ -101,6 +98,10 @@ void Leg::on_head(const http::ResponseHead& head) {
   is_json_ = has_media_type(type, "application/json");
   is_encoded_ = is_json_ && is_encoded(head.fields);
   keep_downstream_fields(head.fields, exchange_.provider(), fields_);
+  // Not before: memory that lies idle while the provider works is no longer in a cache.
+  if (exchange_.is_translated() && !translation_.begin(exchange_.answer_context(*this))) {
+    overflowed_ = true;  // told at the first byte of the answer
+  }
   if (mode_ != Mode::judging) return;
   if (exchange_.is_race()) {
     // A refusal of the standard attempt is the answer; no more of it is needed to know that, unless
