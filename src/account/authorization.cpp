@@ -20,14 +20,17 @@ char to_lower(char c) {
   return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
 }
 
-// is_token_char: token68 of RFC 9110, the only form a Bearer token has.
-bool is_token_char(char c) {
-  const char low = to_lower(c);
-  return (low >= 'a' && low <= 'z') || (c >= '0' && c <= '9') ||
-         std::string_view("-._~+/=").find(c) != std::string_view::npos;
+// is_token: token68 of RFC 9110, the only form a Bearer token has.
+bool is_token(std::string_view text) {
+  return std::all_of(text.begin(), text.end(), [](char c) {
+    const char low = to_lower(c);
+    return (low >= 'a' && low <= 'z') || (c >= '0' && c <= '9') ||
+           std::string_view("-._~+/=").find(c) != std::string_view::npos;
+  });
 }
 
-// bearer_token is the one token of an Authorization value, or empty if that is not what it holds.
+// bearer_token is what an Authorization value has as a Bearer token, of whatever characters, or
+// empty if it has none.
 std::string_view bearer_token(std::string_view value) {
   value = trim(value);
   if (value.size() <= kScheme.size() || value[kScheme.size()] != ' ') return {};
@@ -36,8 +39,7 @@ std::string_view bearer_token(std::string_view value) {
                   [](char a, char b) { return to_lower(a) == b; })) {
     return {};
   }
-  const std::string_view token = trim(value.substr(kScheme.size()));
-  return std::all_of(token.begin(), token.end(), is_token_char) ? token : std::string_view{};
+  return trim(value.substr(kScheme.size()));
 }
 
 PresentedKey judge(std::string_view token) {
@@ -51,7 +53,11 @@ PresentedKey judge(std::string_view token) {
 PresentedKey presented_key(const Credentials& credentials, errors::Dialect dialect) {
   if (credentials.authorization) {
     const std::string_view token = bearer_token(*credentials.authorization);
-    return token.empty() ? PresentedKey{Presented::malformed, {}} : judge(token);
+    if (token.empty()) return {Presented::malformed, {}};
+    const PresentedKey presented = judge(token);
+    // What has the shape of a key is a token.
+    const bool malformed = presented.what == Presented::wrong_shape && !is_token(token);
+    return malformed ? PresentedKey{Presented::malformed, {}} : presented;
   }
   std::optional<std::string_view> own;
   if (dialect == errors::Dialect::messages) own = credentials.x_api_key;

@@ -10,8 +10,9 @@
 namespace flexd::account {
 namespace {
 
-bool is_lower_hex(char c) {
-  return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'f');
+bool is_lower_hex(std::string_view text) {
+  return std::all_of(text.begin(), text.end(),
+                     [](char c) { return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'f'); });
 }
 
 std::string_view prefix_of(KeyKind kind) {
@@ -37,7 +38,7 @@ std::optional<KeyKind> key_kind(std::string_view text) {
   }
   text.remove_prefix(prefix_of(kind).size());
   if (text.size() != kKeyRandomDigits + kKeyChecksumDigits) return std::nullopt;
-  if (!std::all_of(text.begin(), text.end(), is_lower_hex)) return std::nullopt;
+  if (!is_lower_hex(text)) return std::nullopt;
   const auto checksum = key_checksum(text.substr(0, kKeyRandomDigits));
   const bool right =
       text.substr(kKeyRandomDigits) == std::string_view(checksum.data(), checksum.size());

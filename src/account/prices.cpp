@@ -87,7 +87,7 @@ std::optional<PriceTier> price_tier(std::string_view provider_word) {
     std::string_view word;
     PriceTier tier;
   };
-  constexpr Word kWords[] = {
+  static constexpr Word kWords[] = {
       {"default", PriceTier::standard},
       {"standard", PriceTier::standard},
       {"standard_only", PriceTier::standard},

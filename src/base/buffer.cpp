@@ -54,8 +54,8 @@ void Buffer::truncate(size_t count) {
   size_ = count;
 }
 
-void Buffer::clear() {
-  if (data_ != nullptr) pool_->give(reinterpret_cast<std::byte*>(data_), capacity_);
+void Buffer::give_back() {
+  pool_->give(reinterpret_cast<std::byte*>(data_), capacity_);
   data_ = nullptr;
   size_ = 0;
   capacity_ = 0;

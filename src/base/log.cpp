@@ -8,6 +8,7 @@
 
 #include "flexd/base/ascii.hpp"
 #include "flexd/base/assert.hpp"
+#include "flexd/base/copy.hpp"
 
 namespace flexd {
 
@@ -17,6 +18,11 @@ constexpr std::string_view kLevelNames[] = {"error", "warn", "info", "debug"};
 constexpr std::string_view kLevelMarks[] = {"ERROR", "WARN", "INFO", "DEBUG"};
 // kTailBytes is kept free in a line for what closes it: a quote, a brace, the newline.
 constexpr size_t kTailBytes = 8;
+// kValueRoom is enough for a name's punctuation, quotes, and the longest number.
+constexpr size_t kValueRoom = 40;
+constexpr size_t kDigitsMax = 20;
+// kEscapeRoom is enough for the longest escape of one byte.
+constexpr size_t kEscapeRoom = 7;
 
 thread_local Log* current_log = nullptr;
 
@@ -27,10 +33,13 @@ void put_digits(char* out, uint64_t value, int digits) {
   }
 }
 
-// write_time writes 24 characters, RFC 3339 in UTC. The date is from days since 1970 by the
+// kTimeBytes is the length of a time, RFC 3339 in UTC with milliseconds.
+constexpr size_t kTimeBytes = 24;
+
+// write_second writes a time with the milliseconds 000. The date is from days since 1970 by the
 // proleptic Gregorian calendar, counted in eras of 400 years that begin in March.
-void write_time(char* out, uint64_t unix_ms) {
-  const uint64_t days = unix_ms / 86'400'000 + 719'468;
+void write_second(char* out, uint64_t unix_s) {
+  const uint64_t days = unix_s / 86'400 + 719'468;
   const uint64_t era = days / 146'097;
   const uint64_t day_of_era = days % 146'097;
   const uint64_t year_of_era =
@@ -41,15 +50,28 @@ void write_time(char* out, uint64_t unix_ms) {
   const uint64_t day = day_of_year - (153 * month_from_march + 2) / 5 + 1;
   const uint64_t month = month_from_march < 10 ? month_from_march + 3 : month_from_march - 9;
   const uint64_t year = year_of_era + era * 400 + (month <= 2 ? 1 : 0);
-  const uint64_t ms = unix_ms % 86'400'000;
-  std::string_view("0000-00-00T00:00:00.000Z").copy(out, 24);
+  const uint64_t second = unix_s % 86'400;
+  std::string_view("0000-00-00T00:00:00.000Z").copy(out, kTimeBytes);
   put_digits(out, year, 4);
   put_digits(out + 5, month, 2);
   put_digits(out + 8, day, 2);
-  put_digits(out + 11, ms / 3'600'000, 2);
-  put_digits(out + 14, ms / 60'000 % 60, 2);
-  put_digits(out + 17, ms / 1000 % 60, 2);
-  put_digits(out + 20, ms % 1000, 3);
+  put_digits(out + 11, second / 3600, 2);
+  put_digits(out + 14, second / 60 % 60, 2);
+  put_digits(out + 17, second % 60, 2);
+}
+
+// time_text is the time as text, valid until the thread's next call. The lines of one second differ
+// in their milliseconds only.
+std::string_view time_text(uint64_t unix_ms) {
+  thread_local uint64_t told_s = UINT64_MAX;
+  thread_local char text[kTimeBytes];
+  const uint64_t unix_s = unix_ms / 1000;
+  if (unix_s != told_s) {
+    write_second(text, unix_s);
+    told_s = unix_s;
+  }
+  put_digits(text + kTimeBytes - 4, unix_ms % 1000, 3);
+  return {text, kTimeBytes};
 }
 
 bool needs_quotes(std::string_view text) {
@@ -78,36 +100,15 @@ bool is_plain(std::string_view text) {
     std::memcpy(&word, at, 8);
     if (is_odd(word)) return false;
   }
-  const char* const end = text.data() + text.size();
   if (text.size() >= 8) {
     // The last eight bytes, some of them again.
-    std::memcpy(&word, end - 8, 8);
+    std::memcpy(&word, text.data() + text.size() - 8, 8);
     return !is_odd(word);
   }
-  for (; at != end; ++at) word = word << 8U | static_cast<uint8_t>(*at);
   // What is missing counts as a plain letter.
-  return !is_odd(text.empty() ? kOnes * 'a' : word | (kOnes * 'a') << (8 * text.size()));
-}
-
-// copy copies a text that is short as a rule, without a call, and returns where it ends.
-char* copy(std::string_view text, char* to) {
-  const char* const from = text.data();
-  const size_t size = text.size();
-  if (size > 32) {
-    std::memcpy(to, from, size);
-  } else if (size >= 16) {
-    std::memcpy(to, from, 16);
-    std::memcpy(to + size - 16, from + size - 16, 16);
-  } else if (size >= 8) {
-    std::memcpy(to, from, 8);
-    std::memcpy(to + size - 8, from + size - 8, 8);
-  } else if (size >= 4) {
-    std::memcpy(to, from, 4);
-    std::memcpy(to + size - 4, from + size - 4, 4);
-  } else {
-    for (size_t i = 0; i < size; ++i) to[i] = from[i];
-  }
-  return to + size;
+  word = kOnes * 'a';
+  copy_text(text, reinterpret_cast<char*>(&word));
+  return !is_odd(word);
 }
 
 }  // namespace
@@ -120,21 +121,20 @@ LogLine::LogLine(LogRing& ring, LogFormat format, LogLevel level, uint64_t unix_
   if (start_ == nullptr) return;
   end_ = start_ + limits::kLogLineBytesMax - kTailBytes;
   const auto index = static_cast<size_t>(level);
-  char time[24];
-  write_time(time, unix_ms);
+  const std::string_view time = time_text(unix_ms);
   if (format_ == LogFormat::json) {
     put("{\"time\":\"");
-    put({time, sizeof(time)});
+    put(time);
     put("\",\"level\":\"");
     put(kLevelNames[index]);
     put("\",\"event\":");
-    put_escaped(event, true);
+    put_text(event, true);
   } else {
-    put({time, sizeof(time)});
+    put(time);
     put(" ");
     put(kLevelMarks[index]);
     put(" ");
-    put_escaped(event, false);
+    put_text(event, false);
   }
 }
 
@@ -145,38 +145,84 @@ LogLine::~LogLine() {
   ring_.commit(static_cast<size_t>(at_ - start_));
 }
 
-void LogLine::field(const LogField& field) {
-  // A name goes in only with room for the longest number after it.
-  if (start_ == nullptr || room() < field.name.size() + 40) return;
+// begin_field writes a name, if there is room for it and `value_room` more.
+bool LogLine::begin_field(std::string_view name, size_t value_room) {
+  if (start_ == nullptr || room() < name.size() + value_room) return false;
   if (format_ == LogFormat::json) {
-    *at_++ = ',';
-    *at_++ = '"';
-    at_ = copy(field.name, at_);
-    *at_++ = '"';
-    *at_++ = ':';
+    at_[0] = ',';
+    at_[1] = '"';
+    at_ = copy_text(name, at_ + 2);
+    at_[0] = '"';
+    at_[1] = ':';
+    at_ += 2;
   } else {
     *at_++ = ' ';
-    at_ = copy(field.name, at_);
+    at_ = copy_text(name, at_);
     *at_++ = '=';
   }
-  put_value(field.value);
+  return true;
+}
+
+void LogLine::text(std::string_view name, std::string_view value) {
+  if (begin_field(name, kValueRoom))
+    put_text(value, format_ == LogFormat::json || needs_quotes(value));
+}
+
+void LogLine::word(std::string_view name, std::string_view value) {
+  if (!begin_field(name, value.size() + kValueRoom)) return;
+  const bool quoted = format_ == LogFormat::json;
+  if (quoted) *at_++ = '"';
+  at_ = copy_text(value, at_);
+  if (quoted) *at_++ = '"';
+}
+
+void LogLine::number(std::string_view name, uint64_t value) {
+  if (begin_field(name, kValueRoom)) put_number(value);
+}
+
+void LogLine::thousandths(std::string_view name, uint64_t count) {
+  if (begin_field(name, kValueRoom)) put_thousandths(count);
+}
+
+void LogLine::field(const LogField& field) {
+  if (const auto* words = std::get_if<std::string_view>(&field.value)) {
+    text(field.name, *words);
+    return;
+  }
+  if (!begin_field(field.name, kValueRoom)) return;
+  if (const auto* count = std::get_if<uint64_t>(&field.value)) {
+    put_number(*count);
+  } else if (const auto* number = std::get_if<int64_t>(&field.value)) {
+    put(DecimalText(*number).view());
+  } else if (const auto* real = std::get_if<double>(&field.value)) {
+    put_real(*real);
+  } else {
+    put(std::get<bool>(field.value) ? "true" : "false");
+  }
 }
 
 void LogLine::put(std::string_view text) {
   const size_t count = std::min(text.size(), room());
-  at_ = copy(text.substr(0, count), at_);
+  at_ = copy_text(text.substr(0, count), at_);
+}
+
+// put_text writes a text where there is room for quotes.
+void LogLine::put_text(std::string_view text, bool quoted) {
+  if (quoted) *at_++ = '"';
+  // Nearly every text is short and plain: it is copied as it is.
+  if (room() >= text.size() + kEscapeRoom && is_plain(text)) {
+    at_ = copy_text(text, at_);
+  } else {
+    put_escaped(text);
+  }
+  // The room kept at the end always holds the closing quote.
+  if (quoted) *at_++ = '"';
 }
 
 // put_escaped keeps UTF-8 as it is (a cut may fall inside a character only at the bound of a line).
-void LogLine::put_escaped(std::string_view text, bool quoted) {
-  if (quoted) put("\"");
-  // Nearly every text is short and plain: it is copied as it is.
-  if (room() >= text.size() + 7 && is_plain(text)) {
-    at_ = copy(text, at_);
-    text = {};
-  }
+void LogLine::put_escaped(std::string_view text) {
   for (const char c : text) {
-    if (room() < 7) break;
+    if (room() < kEscapeRoom) break;
     const auto byte = static_cast<uint8_t>(c);
     if (c == '"' || c == '\\') {
       *at_++ = '\\';
@@ -189,44 +235,37 @@ void LogLine::put_escaped(std::string_view text, bool quoted) {
       *at_++ = c;
     }
   }
-  // The room kept at the end always holds the closing quote.
-  if (quoted) *at_++ = '"';
 }
 
-// put_thousandths writes a number with up to three decimals, such as a time in milliseconds,
-// without the long way that shortest-digits printing takes. False if it is not one.
-bool LogLine::put_thousandths(double value) {
+void LogLine::put_number(uint64_t value) {
+  at_ = std::to_chars(at_, at_ + kDigitsMax, value).ptr;
+}
+
+void LogLine::put_thousandths(uint64_t count) {
+  put_number(count / 1000);
+  const uint64_t rest = count % 1000;
+  if (rest == 0) return;
+  at_[0] = '.';
+  put_digits(at_ + 1, rest, 3);
+  at_ += 4;
+  while (at_[-1] == '0') --at_;
+}
+
+// put_real spares a number of up to three decimals, such as a time in milliseconds, the long way
+// that shortest-digits printing takes.
+void LogLine::put_real(double value) {
   constexpr double kMax = 1e12;
-  if (!(value >= 0 && value < kMax)) return false;
-  const auto thousandths = static_cast<uint64_t>(std::llround(value * 1000));
-  if (static_cast<double>(thousandths) / 1000 != value) return false;
-  put(DecimalText(thousandths / 1000).view());
-  uint64_t rest = thousandths % 1000;
-  if (rest == 0) return true;
-  char decimals[4] = {'.', static_cast<char>('0' + rest / 100),
-                      static_cast<char>('0' + rest / 10 % 10), static_cast<char>('0' + rest % 10)};
-  size_t count = 4;
-  while (decimals[count - 1] == '0') count--;
-  put({decimals, count});
-  return true;
-}
-
-void LogLine::put_value(const LogField::Value& value) {
-  if (const auto* text = std::get_if<std::string_view>(&value)) {
-    put_escaped(*text, format_ == LogFormat::json || needs_quotes(*text));
-  } else if (const auto* count = std::get_if<uint64_t>(&value)) {
-    put(DecimalText(*count).view());
-  } else if (const auto* number = std::get_if<int64_t>(&value)) {
-    put(DecimalText(*number).view());
-  } else if (const auto* real = std::get_if<double>(&value)) {
-    if (put_thousandths(*real)) return;
-    char digits[32];
-    const auto end = std::to_chars(digits, digits + sizeof(digits), *real);
-    const bool finite = std::isfinite(*real) && end.ec == std::errc();
-    put(finite ? std::string_view(digits, static_cast<size_t>(end.ptr - digits)) : "null");
-  } else {
-    put(std::get<bool>(value) ? "true" : "false");
+  if (value >= 0 && value < kMax) {
+    const auto count = static_cast<uint64_t>(std::llround(value * 1000));
+    if (static_cast<double>(count) / 1000 == value) {
+      put_thousandths(count);
+      return;
+    }
   }
+  char digits[32];
+  const auto end = std::to_chars(digits, digits + sizeof(digits), value);
+  const bool finite = std::isfinite(value) && end.ec == std::errc();
+  put(finite ? std::string_view(digits, static_cast<size_t>(end.ptr - digits)) : "null");
 }
 
 void Log::write(LogLevel level, std::string_view event, std::initializer_list<LogField> fields) {

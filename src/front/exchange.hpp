@@ -197,7 +197,7 @@ class Exchange {
 
   // exchange_answer.cpp
   void push_routing_fields(http::FieldList& fields) const;
-  void push_request_ids(http::FieldList& fields, const http::FieldList& theirs) const;
+  void push_request_ids(http::FieldList& fields) const;
   void begin_routed(const Leg& leg, const AnswerShape& shape);
   void begin_stream(Leg& leg);
   void begin_folded(Leg& leg);

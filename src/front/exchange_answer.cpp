@@ -28,15 +28,15 @@ void Exchange::push_routing_fields(http::FieldList& fields) const {
   push("x-flexinference-routing-reason", race::reason_word(reason_));
 }
 
-// push_request_ids gives each vendor's SDK an id to show: the provider's own fields stay, and where
-// the caller's SDK looks into another one, it finds the gateway's.
-void Exchange::push_request_ids(http::FieldList& fields, const http::FieldList& theirs) const {
+// push_request_ids gives each vendor's SDK an id to show: the provider's own fields, which are in
+// `fields`, stay, and where the caller's SDK looks into another one, it finds the gateway's.
+void Exchange::push_request_ids(http::FieldList& fields) const {
   const auto push = [&fields](std::string_view name, std::string_view value) {
     discard(fields.push(name, value), "provider fields are bounded far below the list");
   };
-  if (theirs.count("x-request-id") == 0) push("x-request-id", request_id());
+  if (fields.find("x-request-id") == nullptr) push("x-request-id", request_id());
   const bool wants_plain = is_translated() || dialect_ == errors::Dialect::messages;
-  if (wants_plain && theirs.count("request-id") == 0) push("request-id", request_id());
+  if (wants_plain && fields.find("request-id") == nullptr) push("request-id", request_id());
   push("x-flexinference-request-id", request_id());
 }
 
@@ -46,24 +46,19 @@ void Exchange::begin_routed(const Leg& leg, const AnswerShape& shape) {
   const auto push = [&fields](std::string_view name, std::string_view value) {
     discard(fields.push(name, value), "provider fields are bounded far below the list");
   };
-  http::FieldList theirs;
-  leg.fields().list(theirs);
-  for (const http::Field& field : theirs) {
-    // The gateway's own entity replaces theirs where it makes a new body of their events.
-    if (!shape.content_type.empty() && iequals(field.name, "content-type")) {
-      continue;
-    }
-    if (!shape.content_type.empty() && iequals(field.name, "content-encoding")) {
-      continue;
-    }
-    push(field.name, field.value);
-  }
-  if (!shape.content_type.empty()) push("content-type", shape.content_type);
+  // The gateway's own entity replaces theirs where it makes a new body of their events.
+  const bool own_entity = !shape.content_type.empty();
+  leg.fields().for_each([&](std::string_view name, std::string_view value) {
+    const bool replaced =
+        own_entity && (iequals(name, "content-type") || iequals(name, "content-encoding"));
+    if (!replaced) push(name, value);
+  });
+  if (own_entity) push("content-type", shape.content_type);
   if (shape.stream) {
     push("cache-control", "no-cache, no-transform");
     push("x-accel-buffering", "no");
   }
-  push_request_ids(fields, theirs);
+  push_request_ids(fields);
   push_routing_fields(fields);
   std::optional<CeilingFields> ceiling;
   if (ceiling_.resets_at_s != 0) {

@@ -18,9 +18,10 @@ namespace {
 
 // credential reads a header that may come once: absent, its value, or empty if repeated.
 std::optional<std::string_view> credential(const http::FieldList& fields, std::string_view name) {
-  const size_t count = fields.count(name);
-  if (count == 0) return std::nullopt;
-  return count == 1 ? fields.value(name) : std::string_view();
+  std::optional<std::string_view> value;
+  fields.for_each(name,
+                  [&value](std::string_view text) { value = value ? std::string_view() : text; });
+  return value;
 }
 
 std::string_view trim(std::string_view text) {

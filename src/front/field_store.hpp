@@ -6,12 +6,14 @@
 #include <string_view>
 
 #include "flexd/base/buffer.hpp"
+#include "flexd/base/copy.hpp"
+#include "flexd/base/result.hpp"
 #include "flexd/http/message.hpp"
 
 namespace flexd::front {
 
 // FieldStore keeps copies of names and values in one pooled buffer. Views into it are got by
-// `list`, after the last `add`.
+// `for_each` and `list`, after the last `add`.
 class FieldStore {
  public:
   explicit FieldStore(BlockPool& pool) : bytes_(pool) {}
@@ -23,24 +25,33 @@ class FieldStore {
     }
     const uint16_t sizes[2] = {static_cast<uint16_t>(name.size()),
                                static_cast<uint16_t>(value.size())};
-    const size_t before = bytes_.size();
-    const bool kept = bytes_.append({reinterpret_cast<const char*>(sizes), sizeof sizes}) &&
-                      bytes_.append(name) && bytes_.append(value);
-    if (!kept) bytes_.truncate(before);
-    if (kept) ++count_;
-    return kept;
+    char* const at = bytes_.extend(sizeof sizes + name.size() + value.size());
+    if (at == nullptr) return false;
+    std::memcpy(at, sizes, sizeof sizes);
+    copy_text(value, copy_text(name, at + sizeof sizes));
+    ++count_;
+    return true;
   }
 
-  // list appends the fields to `out`; their views are valid until the next add or clear.
-  void list(http::FieldList& out) const {
-    std::string_view rest = bytes_.view();
-    while (!rest.empty()) {
+  // for_each calls visit(name, value) for each field, in order. The views are valid until the next
+  // add or clear.
+  template <typename Visit>
+  void for_each(Visit&& visit) const {
+    const char* at = bytes_.view().data();
+    for (size_t i = 0; i < count_; ++i) {
       uint16_t sizes[2];
-      std::memcpy(sizes, rest.data(), sizeof sizes);
-      rest.remove_prefix(sizeof sizes);
-      if (!out.push(rest.substr(0, sizes[0]), rest.substr(sizes[0], sizes[1]))) return;
-      rest.remove_prefix(size_t{sizes[0]} + sizes[1]);
+      std::memcpy(sizes, at, sizeof sizes);
+      const std::string_view name(at + sizeof sizes, sizes[0]);
+      const std::string_view value(name.data() + name.size(), sizes[1]);
+      visit(name, value);
+      at = value.data() + value.size();
     }
+  }
+  // list appends the fields to `out`, as far as it has room.
+  void list(http::FieldList& out) const {
+    for_each([&out](std::string_view name, std::string_view value) {
+      discard(out.push(name, value), "what a list has no room for is left out");
+    });
   }
 
   bool empty() const { return count_ == 0; }

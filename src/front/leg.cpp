@@ -381,9 +381,16 @@ std::string_view Leg::held_view(std::span<char> space) const {
 }
 
 std::string_view Leg::provider_request_id_view() const {
-  http::FieldList list;
-  fields_.list(list);
-  return list.value("x-request-id", list.value("request-id"));
+  std::string_view x_request_id;
+  std::string_view request_id;
+  const auto keep_first = [](std::string_view& first, std::string_view value) {
+    if (first.data() == nullptr) first = value;
+  };
+  fields_.for_each([&](std::string_view name, std::string_view value) {
+    if (iequals(name, "x-request-id")) keep_first(x_request_id, value);
+    if (iequals(name, "request-id")) keep_first(request_id, value);
+  });
+  return x_request_id.data() != nullptr ? x_request_id : request_id;
 }
 
 }  // namespace flexd::front

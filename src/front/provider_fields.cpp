@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <span>
 
 #include "flexd/base/ascii.hpp"
 #include "flexd/base/assert.hpp"
@@ -10,25 +11,32 @@
 namespace flexd::front {
 namespace {
 
-// NameSet is a list of field names in lower case. A name is told apart by its length first: most
-// fields of a head are on no list.
+bool is_one_of(std::string_view name, std::span<const std::string_view> names) {
+  return std::ranges::any_of(names,
+                             [name](std::string_view known) { return iequals(known, name); });
+}
+
+// NameSet is a list of field names in lower case. A name is told apart by its length and its first
+// letter: most fields of a head are on no list.
 template <size_t N>
 class NameSet {
  public:
   constexpr NameSet(const std::array<std::string_view, N>& names) : names_(names) {  // NOLINT
-    for (const std::string_view name : names) lengths_ |= uint64_t{1} << name.size();
+    for (const std::string_view name : names) bits_ |= bit_of(name);
   }
   bool has(std::string_view name) const {
-    if (name.size() > 63 || ((lengths_ >> name.size()) & 1U) == 0) return false;
-    for (const std::string_view known : names_) {
-      if (known.size() == name.size() && iequals(known, name)) return true;
-    }
-    return false;
+    return !name.empty() && (bits_ & bit_of(name)) != 0 && is_one_of(name, names_);
   }
 
  private:
+  // bit_of is one of 64 bits, the same for both cases of the letter.
+  static constexpr uint64_t bit_of(std::string_view name) {
+    const size_t letter = static_cast<uint8_t>(name.front()) & 31U;
+    return uint64_t{1} << ((letter * 7 + name.size()) & 63U);
+  }
+
   std::array<std::string_view, N> names_;
-  uint64_t lengths_ = 0;
+  uint64_t bits_ = 0;
 };
 template <typename... Names>
 constexpr auto name_set(Names... names) {
@@ -43,13 +51,17 @@ constexpr std::string_view kAnthropicVersionName = "anthropic-version";
 constexpr auto kUpAnthropic = name_set(kAnthropicVersionName, "anthropic-beta");
 constexpr auto kUpGemini = name_set("api-revision");
 
-constexpr auto kDownCommon =
-    name_set("content-type", "content-encoding", "retry-after", "retry-after-ms", "x-should-retry");
-constexpr auto kDownOpenai = name_set("x-request-id", "openai-processing-ms", "openai-version",
+// down_set adds what comes back from every provider.
+template <typename... Names>
+constexpr auto down_set(Names... names) {
+  return name_set("content-type", "content-encoding", "retry-after", "retry-after-ms",
+                  "x-should-retry", names...);
+}
+constexpr auto kDownOpenai = down_set("x-request-id", "openai-processing-ms", "openai-version",
                                       "openai-organization", "openai-project");
 constexpr auto kDownAnthropic =
-    name_set("request-id", "anthropic-organization-id", "anthropic-workspace-id");
-constexpr auto kDownGemini = name_set("x-gemini-service-tier", "server-timing");
+    down_set("request-id", "anthropic-organization-id", "anthropic-workspace-id");
+constexpr auto kDownGemini = down_set("x-gemini-service-tier", "server-timing");
 // Whole families: the vendors add to them.
 constexpr std::string_view kDownOpenaiFamily = "x-ratelimit-";
 constexpr std::array<std::string_view, 3> kDownAnthropicFamilies = {
@@ -133,10 +145,9 @@ void list_upstream_fields(const FieldStore& store, const UpstreamFields& how,
 }
 
 bool is_downstream_field(errors::Provider provider, std::string_view name) {
-  if (kDownCommon.has(name)) return true;
   switch (provider) {
     case errors::Provider::openai:
-      return begins_with(name, kDownOpenaiFamily) || kDownOpenai.has(name);
+      return kDownOpenai.has(name) || begins_with(name, kDownOpenaiFamily);
     case errors::Provider::gemini:
       return kDownGemini.has(name);
     case errors::Provider::anthropic:

@@ -5,10 +5,10 @@
 
 #include <array>
 #include <charconv>
-#include <cstring>
 #include <optional>
 
 #include "flexd/base/byte_chain.hpp"
+#include "flexd/base/copy.hpp"
 #include "flexd/base/splice.hpp"
 #include "flexd/http/h2_client.hpp"
 #include "flexd/http/h2_resources.hpp"
@@ -46,7 +46,7 @@ struct HeadBlock {
  private:
   std::string_view keep(std::string_view text) {
     char* at = bytes.data() + used;
-    if (!text.empty()) std::memcpy(at, text.data(), text.size());
+    copy_text(text, at);
     used += text.size();
     return {at, text.size()};
   }

@@ -9,20 +9,21 @@ namespace {
 using metrics::Counter;
 using metrics::Gauge;
 
-void grow(metrics::Core& core, Counter counter, uint64_t now, uint64_t told) {
-  if (now != told) core.add(counter, now - told);
+template <Counter kCounter>
+void grow(metrics::Core& core, uint64_t now, uint64_t told) {
+  if (now != told) core.add(kCounter, now - told);
 }
 
 }  // namespace
 
 void TurnMetrics::publish(metrics::Core& core, const ReactorStats& stats, const Gauges& gauges) {
-  grow(core, Counter::turns, stats.turns, told_.turns);
-  grow(core, Counter::system_calls, gauges.system_calls, system_calls_told_);
-  grow(core, Counter::accepted_connections, stats.accepts, told_.accepts);
-  grow(core, Counter::accept_errors, stats.accept_errors, told_.accept_errors);
-  grow(core, Counter::receive_starved, stats.starvations, told_.starvations);
-  grow(core, Counter::timers_fired, gauges.timers_fired, timers_fired_told_);
-  grow(core, Counter::mail_dropped, stats.mail_dropped, told_.mail_dropped);
+  grow<Counter::turns>(core, stats.turns, told_.turns);
+  grow<Counter::system_calls>(core, gauges.system_calls, system_calls_told_);
+  grow<Counter::accepted_connections>(core, stats.accepts, told_.accepts);
+  grow<Counter::accept_errors>(core, stats.accept_errors, told_.accept_errors);
+  grow<Counter::receive_starved>(core, stats.starvations, told_.starvations);
+  grow<Counter::timers_fired>(core, gauges.timers_fired, timers_fired_told_);
+  grow<Counter::mail_dropped>(core, stats.mail_dropped, told_.mail_dropped);
   for (size_t side = 0; side < stats.received_bytes.size(); side++) {
     const metrics::Series series = metrics::at(side);
     core.add(Counter::received_bytes, series,

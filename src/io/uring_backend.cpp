@@ -7,6 +7,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <cstring>
 #include <ctime>
 
 #include "flexd/base/assert.hpp"
@@ -52,15 +53,20 @@ uint64_t UringBackend::unix_ms() {
 }
 
 void UringBackend::random_bytes(std::span<uint8_t> out) {
-  for (uint8_t& byte : out) {
+  while (!out.empty()) {
     if (random_used_ == random_.size()) {
       system_calls_++;
       FLEXD_ASSERT(::getrandom(random_.data(), random_.size(), 0) ==
                    static_cast<ssize_t>(random_.size()));
       random_used_ = 0;
     }
+    const size_t count = std::min(out.size(), random_.size() - random_used_);
+    uint8_t* const bytes = random_.data() + random_used_;
+    std::memcpy(out.data(), bytes, count);
     // What was handed out is forgotten here.
-    byte = std::exchange(random_[random_used_++], 0);
+    std::memset(bytes, 0, count);
+    random_used_ += count;
+    out = out.subspan(count);
   }
 }
 

@@ -4,9 +4,8 @@
 
 namespace flexd::metrics {
 
-void Core::observe(Histogram histogram, Series series, uint64_t duration_ns) {
+void Core::observe(Distribution& distribution, uint64_t duration_ns) {
   const auto* bound = std::lower_bound(kBucketsNs.begin(), kBucketsNs.end(), duration_ns);
-  Distribution& distribution = histograms_[slot(histogram, series)];
   raise(distribution.buckets[static_cast<size_t>(bound - kBucketsNs.begin())], 1);
   raise(distribution.sum_ns, duration_ns);
 }

@@ -16,7 +16,7 @@ void append_head(const Family& family, std::string_view type, std::string& out) 
   fmt::format_to(std::back_inserter(out), "\n# TYPE {}{} {}\n", kPrefix, family.name, type);
 }
 
-// series_at is the series of slot `index` in its family: the reverse of series_index.
+// series_at is the series of slot `index` in its family: the reverse of slot_of.
 Series series_at(const Family& family, size_t index) {
   Series series;
   for (size_t i = kLabelsMax; i-- > 0;) {

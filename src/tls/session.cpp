@@ -162,7 +162,7 @@ void Session::read_records(PlaintextSink& sink) {
   scratch_->in_use_ = true;
   const std::span<char> scratch = scratch_->bytes();
   while (state_ == State::open) {
-    ERR_clear_error();
+    // The library clears its queue of errors itself at the beginning of reads and writes.
     const int count = SSL_read(ssl_, scratch.data(), static_cast<int>(scratch.size()));
     if (count <= 0) {
       const int error = SSL_get_error(ssl_, count);
@@ -170,6 +170,8 @@ void Session::read_records(PlaintextSink& sink) {
       break;
     }
     sink.on_plaintext({scratch.data(), static_cast<size_t>(count)});
+    // Everything is read: another try would only find that out at length.
+    if (in_.empty() && SSL_has_pending(ssl_) == 0) break;
   }
   scratch_->in_use_ = false;
   if (out_failed_) fail(FailureReason::no_memory, "no memory for output");
@@ -188,7 +190,6 @@ bool Session::send(std::string_view plaintext) {
   if (state_ == State::failed) return false;
   FLEXD_ASSERT(state_ != State::handshake);
   while (!plaintext.empty()) {
-    ERR_clear_error();
     const size_t size = std::min(plaintext.size(), kRecordBytesMax);
     const int written = SSL_write(ssl_, plaintext.data(), static_cast<int>(size));
     if (written <= 0) {

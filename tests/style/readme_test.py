@@ -73,7 +73,7 @@ class ReadmeTest(unittest.TestCase):
 
     def test_access_log(self):
         source = read("src/front/access_log.cpp")
-        fields = re.findall(r'(?:text\(|line\.field\(\{)"(\w+)"', source)
+        fields = re.findall(r'(?:text\(|word\(|number\(|milliseconds\(|field\(\{)"(\w+)"', source)
         self.assertGreater(len(fields), 15)
         self.assertEqual(first_cells(section("Access log")), fields)
 

@@ -3,6 +3,7 @@
 
 #include <charconv>
 #include <cstdint>
+#include <cstring>
 #include <optional>
 #include <span>
 #include <string_view>
@@ -27,17 +28,44 @@ constexpr int hex_value(char c) {
   return letter >= 'a' && letter <= 'f' ? letter - 'a' + 10 : -1;
 }
 
+// equals_folded compares 8 bytes at once without regard to the case of letters.
+inline bool equals_folded(uint64_t a, uint64_t b) {
+  if (a == b) return true;
+  constexpr uint64_t kOnes = 0x0101010101010101;
+  // The two cases of a letter differ in bit 5 alone.
+  const uint64_t differing = a ^ b;
+  if ((differing & ~(kOnes * 0x20)) != 0) return false;
+  // Per byte, bit 7 of `letters` where the lower form is from a to z; sums stay in their bytes.
+  const uint64_t lowered = (a | kOnes * 0x20) & kOnes * 0x7f;
+  const uint64_t letters =
+      (lowered + kOnes * (0x80 - 'a')) & ~(lowered + kOnes * (0x7f - 'z')) & ~a;
+  return ((differing << 2U) & ~letters) == 0;
+}
+
 // iequals compares without regard to the case of ASCII letters.
-constexpr bool iequals(std::string_view a, std::string_view b) {
+inline bool iequals(std::string_view a, std::string_view b) {
   if (a.size() != b.size()) return false;
-  for (size_t i = 0; i < a.size(); i++) {
+  const auto word_at = [](const char* at) {
+    uint64_t word = 0;
+    std::memcpy(&word, at, sizeof(word));
+    return word;
+  };
+  const size_t size = a.size();
+  if (size >= 8) {
+    for (size_t i = 0; i + 8 < size; i += 8) {
+      if (!equals_folded(word_at(a.data() + i), word_at(b.data() + i))) return false;
+    }
+    // The last eight bytes, some of them again.
+    return equals_folded(word_at(a.data() + size - 8), word_at(b.data() + size - 8));
+  }
+  for (size_t i = 0; i < size; ++i) {
     if (lower(a[i]) != lower(b[i])) return false;
   }
   return true;
 }
 
 // istarts_with tells if `text` begins with `prefix`, without regard to case.
-constexpr bool istarts_with(std::string_view text, std::string_view prefix) {
+inline bool istarts_with(std::string_view text, std::string_view prefix) {
   return text.size() >= prefix.size() && iequals(text.substr(0, prefix.size()), prefix);
 }
 

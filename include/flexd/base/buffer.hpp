@@ -35,6 +35,15 @@ class Buffer {
     size_ = size;
     return true;
   }
+  // extend makes the contents `bytes` longer and returns where those are to be written; nullptr
+  // (and nothing changed) if the pool has no room.
+  [[nodiscard]] char* extend(size_t bytes) {
+    const size_t size = size_ + bytes;
+    if (size + kBufferPadding > capacity_ && !reserve(size)) return nullptr;
+    char* const at = data_ + size_;
+    size_ = size;
+    return at;
+  }
   // reserve makes room for `bytes` in all; false (and nothing changed) if the pool has no room.
   [[nodiscard]] bool reserve(size_t bytes);
   // consume drops `count` bytes from the front (moves the rest down).
@@ -42,7 +51,9 @@ class Buffer {
   // truncate keeps the first `count` bytes.
   void truncate(size_t count);
   // clear gives the memory back.
-  void clear();
+  void clear() {
+    if (data_ != nullptr) give_back();
+  }
 
   size_t size() const { return size_; }
   bool empty() const { return size_ == 0; }
@@ -53,6 +64,8 @@ class Buffer {
   char* data() { return data_; }
 
  private:
+  void give_back();
+
   BlockPool* pool_;
   char* data_ = nullptr;
   size_t size_ = 0;

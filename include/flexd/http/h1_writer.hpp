@@ -1,7 +1,8 @@
 // h1_writer.hpp: writes HTTP/1.1 heads (RFC 9112 3 to 6).
 //
 // A sink is anything with append(std::string_view), answering void or bool (false: no room): a
-// Buffer, a std::string, or the SpanSink below. The writer never looks back, so a head that did not
+// Buffer, a std::string, or the SpanSink below. Where it has Buffer's extend, a field is written at
+// once. The writer never looks back, so a head that did not
 // fit leaves the sink with a torn prefix: check the result before sending.
 //
 // Names, values and targets that cannot be sent are bugs of the caller and are asserted
@@ -11,13 +12,13 @@
 
 #include <cstddef>
 #include <cstdint>
-#include <cstring>
 #include <span>
 #include <string_view>
 #include <type_traits>
 
 #include "flexd/base/ascii.hpp"
 #include "flexd/base/assert.hpp"
+#include "flexd/base/copy.hpp"
 #include "flexd/http/message.hpp"
 
 namespace flexd::http {
@@ -30,9 +31,17 @@ class SpanSink {
   // append copies `bytes`; false (and nothing copied) if they do not fit.
   [[nodiscard]] bool append(std::string_view bytes) {
     if (bytes.size() > out_.size() - size_) return false;
-    if (!bytes.empty()) std::memcpy(out_.data() + size_, bytes.data(), bytes.size());
+    copy_text(bytes, out_.data() + size_);
     size_ += bytes.size();
     return true;
+  }
+  // extend makes the text `count` bytes longer and returns where they are to be written; nullptr
+  // (and nothing changed) if they do not fit.
+  [[nodiscard]] char* extend(size_t count) {
+    if (count > out_.size() - size_) return nullptr;
+    char* const at = out_.data() + size_;
+    size_ += count;
+    return at;
   }
   size_t size() const { return size_; }
   std::string_view view() const { return {out_.data(), size_}; }
@@ -86,10 +95,16 @@ class HeadWriter {
 
   // checked_field is `field` for a name and a value that were checked when they came in.
   void checked_field(std::string_view name, std::string_view value) {
-    put(name);
-    put(": ");
-    put(value);
-    put("\r\n");
+    if constexpr (requires(Sink& sink) { sink.extend(size_t{}); }) {
+      char* at = ok_ ? sink_.extend(name.size() + value.size() + 4) : nullptr;
+      ok_ = at != nullptr;
+      if (ok_) copy_text("\r\n", copy_text(value, copy_text(": ", copy_text(name, at))));
+    } else {
+      put(name);
+      put(": ");
+      put(value);
+      put("\r\n");
+    }
   }
 
   void number_field(std::string_view name, uint64_t value) {

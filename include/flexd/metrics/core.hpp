@@ -30,30 +30,39 @@ constexpr Series at(Values... values) {
 
 namespace detail {
 
-// offsets_of gives each family's first slot, and last the number of slots.
+// Slots are those of a family: where they begin, and how many values each label has; 1 for none.
+struct Slots {
+  size_t begin = 0;
+  std::array<size_t, kLabelsMax> counts{};
+};
+
+// slots_of gives each family's slots, and last where they end.
 template <size_t Count>
-constexpr std::array<size_t, Count + 1> offsets_of(const std::array<Family, Count>& families) {
-  std::array<size_t, Count + 1> offsets{};
-  for (size_t i = 0; i < Count; ++i) offsets[i + 1] = offsets[i] + families[i].series_count();
-  return offsets;
+constexpr std::array<Slots, Count + 1> slots_of(const std::array<Family, Count>& families) {
+  std::array<Slots, Count + 1> slots{};
+  for (size_t i = 0; i < Count; ++i) {
+    const Family& family = families[i];
+    for (size_t label = 0; label < kLabelsMax; ++label) {
+      const Label& one = family.labels[label];
+      slots[i].counts[label] = one.name.empty() ? 1 : one.values.size();
+    }
+    slots[i + 1].begin = slots[i].begin + family.series_count();
+  }
+  return slots;
 }
 
-inline constexpr auto kCounterOffsets = offsets_of(kCounters);
-inline constexpr auto kGaugeOffsets = offsets_of(kGauges);
-inline constexpr auto kHistogramOffsets = offsets_of(kHistograms);
+inline constexpr auto kCounterSlots = slots_of(kCounters);
+inline constexpr auto kGaugeSlots = slots_of(kGauges);
+inline constexpr auto kHistogramSlots = slots_of(kHistograms);
 
-// series_index is the slot of `series` inside its family.
-constexpr size_t series_index(const Family& family, const Series& series) {
-  size_t index = 0;
-  for (size_t i = 0; i < kLabelsMax; ++i) {
-    if (family.labels[i].name.empty()) {
-      FLEXD_ASSERT(series.at[i] == 0);
-      continue;
-    }
-    FLEXD_ASSERT(series.at[i] < family.labels[i].values.size());
-    index = index * family.labels[i].values.size() + series.at[i];
-  }
-  return index;
+// slot_of is the slot of `series`. Without a loop: of a family that is known to the compiler next
+// to nothing of it remains.
+constexpr size_t slot_of(const Slots& slots, const Series& series) {
+  static_assert(kLabelsMax == 3);
+  const auto& [first, second, third] = series.at;
+  const auto& counts = slots.counts;
+  FLEXD_ASSERT(first < counts[0] && second < counts[1] && third < counts[2]);
+  return slots.begin + (first * counts[1] + second) * counts[2] + third;
 }
 
 }  // namespace detail
@@ -86,7 +95,9 @@ class alignas(64) Core {
   void observe(Histogram histogram, uint64_t duration_ns) {
     observe(histogram, Series{}, duration_ns);
   }
-  void observe(Histogram histogram, Series series, uint64_t duration_ns);
+  void observe(Histogram histogram, Series series, uint64_t duration_ns) {
+    observe(histograms_[slot(histogram, series)], duration_ns);
+  }
 
   uint64_t value(Counter counter, Series series = {}) const {
     return counters_[slot(counter, series)].load(std::memory_order_relaxed);
@@ -107,25 +118,23 @@ class alignas(64) Core {
     std::array<std::atomic<uint64_t>, kBucketCount> buckets{};
     std::atomic<uint64_t> sum_ns{0};
   };
+  static void observe(Distribution& distribution, uint64_t duration_ns);
   static void raise(std::atomic<uint64_t>& value, uint64_t count) {
     value.store(value.load(std::memory_order_relaxed) + count, std::memory_order_relaxed);
   }
   static size_t slot(Counter counter, Series series) {
-    const auto family = static_cast<size_t>(counter);
-    return detail::kCounterOffsets[family] + detail::series_index(kCounters[family], series);
+    return detail::slot_of(detail::kCounterSlots[static_cast<size_t>(counter)], series);
   }
   static size_t slot(Gauge gauge, Series series) {
-    const auto family = static_cast<size_t>(gauge);
-    return detail::kGaugeOffsets[family] + detail::series_index(kGauges[family], series);
+    return detail::slot_of(detail::kGaugeSlots[static_cast<size_t>(gauge)], series);
   }
   static size_t slot(Histogram histogram, Series series) {
-    const auto family = static_cast<size_t>(histogram);
-    return detail::kHistogramOffsets[family] + detail::series_index(kHistograms[family], series);
+    return detail::slot_of(detail::kHistogramSlots[static_cast<size_t>(histogram)], series);
   }
 
-  std::array<std::atomic<uint64_t>, detail::kCounterOffsets.back()> counters_{};
-  std::array<std::atomic<int64_t>, detail::kGaugeOffsets.back()> gauges_{};
-  std::array<Distribution, detail::kHistogramOffsets.back()> histograms_{};
+  std::array<std::atomic<uint64_t>, detail::kCounterSlots.back().begin> counters_{};
+  std::array<std::atomic<int64_t>, detail::kGaugeSlots.back().begin> gauges_{};
+  std::array<Distribution, detail::kHistogramSlots.back().begin> histograms_{};
 };
 
 }  // namespace flexd::metrics

@@ -59,10 +59,46 @@ TEST_CASE("log: a JSON line") {
                                    {"count", 42U},
                                    {"less", -7},
                                    {"half", 0.5},
+                                   {"small", 0.0001},
+                                   {"below", -0.5},
+                                   {"huge", 1e300},
                                    {"yes", true}}) ==
         "{\"time\":\"2026-01-02T03:04:05.678Z\",\"level\":\"warn\",\"event\":\"the event\","
         "\"text\":\"a\\\"b\\\\c\\u000a\\u0001é\",\"count\":42,\"less\":-7,\"half\":0.5,"
-        "\"yes\":true}\n");
+        "\"small\":1e-04,\"below\":-0.5,\"huge\":1e+300,\"yes\":true}\n");
+}
+
+TEST_CASE("log: fields whose kind is known") {
+  const auto line_in = [](LogFormat format) {
+    Pipe pipe;
+    LogWriter writer(pipe.fds[1], false);
+    {
+      LogLine line(writer.add_ring(), format, LogLevel::warn, 1'767'323'045'678, "e");
+      line.text("text", "a b");
+      line.text("empty", "");
+      line.word("word", "openai");
+      line.number("most", UINT64_MAX);
+      line.thousandths("none", 0);
+      line.thousandths("one", 1);
+      line.thousandths("tenth", 100);
+      line.thousandths("whole", 12'000);
+      line.thousandths("part", 12'340);
+      line.thousandths("much", UINT64_MAX);
+    }
+    writer.drain();
+    pipe.close_write();
+    return pipe.read_all();
+  };
+  CHECK(
+      line_in(LogFormat::json) ==
+      "{\"time\":\"2026-01-02T03:04:05.678Z\",\"level\":\"warn\",\"event\":\"e\",\"text\":\"a b\","
+      "\"empty\":\"\",\"word\":\"openai\",\"most\":18446744073709551615,\"none\":0,\"one\":0.001,"
+      "\"tenth\":0.1,"
+      "\"whole\":12,\"part\":12.34,\"much\":18446744073709551.615}\n");
+  CHECK(line_in(LogFormat::text) ==
+        "2026-01-02T03:04:05.678Z WARN e text=\"a b\" empty=\"\" word=openai "
+        "most=18446744073709551615 none=0 "
+        "one=0.001 tenth=0.1 whole=12 part=12.34 much=18446744073709551.615\n");
 }
 
 TEST_CASE("log: a text line") {
@@ -81,18 +117,47 @@ TEST_CASE("log: a long field is cut and the line stays whole") {
   CHECK(escapes.ends_with("\"}\n"));
 }
 
+TEST_CASE("log: a word goes in whole or not at all, at any length of the line") {
+  for (const LogFormat format : {LogFormat::json, LogFormat::text}) {
+    bool was_in = false;
+    bool was_out = false;
+    for (size_t size = limits::kLogLineBytesMax - 300; size < limits::kLogLineBytesMax; ++size) {
+      Pipe pipe;
+      LogWriter writer(pipe.fds[1], false);
+      {
+        LogLine line(writer.add_ring(), format, LogLevel::warn, 0, "e");
+        line.text("text", std::string(size, 'x'));
+        line.word("name", "a-word-of-some-length");
+      }
+      writer.drain();
+      pipe.close_write();
+      const std::string text = pipe.read_all();
+      CHECK(text.size() <= limits::kLogLineBytesMax);
+      const bool is_in =
+          text.ends_with(format == LogFormat::json ? "x\",\"name\":\"a-word-of-some-length\"}\n"
+                                                   : "x name=a-word-of-some-length\n");
+      CHECK((is_in || text.ends_with(format == LogFormat::json ? "x\"}\n" : "x\n")));
+      was_in = was_in || is_in;
+      was_out = was_out || !is_in;
+    }
+    CHECK((was_in && was_out));
+  }
+}
+
 TEST_CASE("log: leap day and the end of a year") {
   Pipe pipe;
   LogWriter writer(pipe.fds[1], false);
   LogRing& ring = writer.add_ring();
-  for (const uint64_t ms : {0ULL, 951'782'400'000ULL, 1'735'689'599'999ULL}) {
+  for (const uint64_t ms : {0ULL, 951'782'400'000ULL, 1'735'689'599'999ULL, 1'735'689'599'020ULL,
+                            1'735'689'600'000ULL}) {
     const LogLine line(ring, LogFormat::text, LogLevel::info, ms, "e");
   }
   writer.drain();
   pipe.close_write();
   CHECK(pipe.read_all() ==
         "1970-01-01T00:00:00.000Z INFO e\n2000-02-29T00:00:00.000Z INFO e\n"
-        "2024-12-31T23:59:59.999Z INFO e\n");
+        "2024-12-31T23:59:59.999Z INFO e\n2024-12-31T23:59:59.020Z INFO e\n"
+        "2025-01-01T00:00:00.000Z INFO e\n");
 }
 
 TEST_CASE("log: several threads, every line once, whole and in order") {
@@ -178,7 +243,32 @@ TEST_CASE("log: levels and limits") {
   CHECK(limit.suppressed() == 40);
 }
 
+TEST_CASE("iequals tells bytes apart as their lower-case forms do, wherever they stand") {
+  for (size_t size = 1; size <= 18; ++size) {
+    const std::string base(size, 'x');
+    for (size_t at = 0; at < size; ++at) {
+      std::string a = base;
+      std::string b = base;
+      for (int i = 0; i < 256; ++i) {
+        a[at] = static_cast<char>(i);
+        size_t equal = 0;
+        size_t wrong = 0;
+        for (int j = 0; j < 256; ++j) {
+          b[at] = static_cast<char>(j);
+          equal += iequals(a, b) ? 1 : 0;
+          wrong += iequals(a, b) != (lower(a[at]) == lower(b[at])) ? 1 : 0;
+        }
+        CHECK(wrong == 0);
+        CHECK(equal == (is_alpha(a[at]) ? 2 : 1));
+      }
+    }
+  }
+}
+
 TEST_CASE("ascii") {
+  CHECK(iequals("", ""));
+  CHECK(iequals("Anthropic-RateLimit-Tokens", "anthropic-ratelimit-tokens"));
+  CHECK_FALSE(iequals("anthropic-ratelimit-tokens", "anthropic-ratelimit_tokens"));
   CHECK(iequals("Content-Type", "content-tYPE"));
   CHECK_FALSE(iequals("a", "ab"));
   CHECK_FALSE(iequals("@", "`"));

@@ -11,6 +11,7 @@
 #include "flexd/base/block_pool.hpp"
 #include "flexd/base/buffer.hpp"
 #include "flexd/base/byte_chain.hpp"
+#include "flexd/base/copy.hpp"
 #include "flexd/base/result.hpp"
 #include "flexd/base/slab.hpp"
 
@@ -108,6 +109,35 @@ TEST_CASE("buffer: exactly full, and refused beyond the budget without a change"
   CHECK_FALSE(buffer.append(std::string(100'000, 'z')));
   CHECK(buffer.view() == before);
   CHECK_FALSE(buffer.reserve(SIZE_MAX));
+}
+
+TEST_CASE("buffer: room for what is written later") {
+  BlockPool pool(4096 + 16384);
+  Buffer buffer(pool);
+  REQUIRE(buffer.append("a"));
+  const size_t rest = 4096 - kBufferPadding - 1;
+  char* const at = buffer.extend(rest);
+  REQUIRE(at == buffer.data() + 1);
+  std::memset(at, 'b', rest);
+  CHECK(buffer.capacity_bytes() == 4096);
+  CHECK(buffer.view() == "a" + std::string(rest, 'b'));
+  char* const last = buffer.extend(1);
+  REQUIRE(last != nullptr);
+  *last = 'c';
+  CHECK(buffer.view() == "a" + std::string(rest, 'b') + "c");
+  CHECK(buffer.extend(100'000) == nullptr);
+  CHECK(buffer.view() == "a" + std::string(rest, 'b') + "c");
+}
+
+TEST_CASE("copies of every short length, and of nothing beside") {
+  std::string from(70, ' ');
+  for (size_t i = 0; i < from.size(); ++i) from[i] = static_cast<char>('0' + i);
+  for (size_t size = 0; size <= from.size(); ++size) {
+    std::string to(from.size() + 2, '!');
+    char* const end = copy_text(std::string_view(from).substr(0, size), to.data() + 1);
+    CHECK(end == to.data() + 1 + size);
+    CHECK(to == "!" + from.substr(0, size) + std::string(from.size() + 1 - size, '!'));
+  }
 }
 
 TEST_CASE("byte chain: against a string, at random") {
