@@ -194,7 +194,7 @@ bool Exchange::check_model() {
 // drop_foreign_thoughts makes room for a caller who has changed the model amid a conversation: the
 // body is read anew without what its provider would refuse.
 bool Exchange::drop_foreign_thoughts() {
-  if (is_translated()) return true;
+  if (is_translated() || !surface::may_hold_thoughts(facts_.fields)) return true;
   switch (surface::drop_foreign_thoughts(dialect_, body_.view(), translated_)) {
     case surface::Dropped::nothing:
       return true;

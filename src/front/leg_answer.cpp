@@ -54,30 +54,29 @@ void Leg::collect(std::string_view bytes) {
   }
 }
 
-// finish_collected translates an object that has come as a whole.
+// finish_collected translates an object that has come as a whole. Only one that the translation did
+// not bring to a good end can be a failure of the provider's own.
 void Leg::finish_collected() {
-  const errors::Provider provider = exchange_.provider();
   final_.clear();
   final_status_ = 200;
-  const surface::EventFailure failure =
-      surface::read_object_failure(provider, json::Value::front_of(object_.view()));
-  if (!exchange_.wants_stream() && !failure.object.empty()) {
-    facts_.note_object(provider, object_.view());
-    keep_failure(failure);
-    object_.clear();
-    if (overflowed_) {
-      exchange_.on_leg_broken(*this);
-    } else {
-      exchange_.on_leg_final(*this);
-    }
-    return;
-  }
-  failed_ = !failure.object.empty();  // told in a stream
   const bool translated =
       translation_.is_active() && translation_.translate_object(object_.view(), final_);
-  note_collected(translated ? translation_.object_end() : nullptr);
+  const surface::AnswerEnd* const end = translated ? translation_.object_end() : nullptr;
+  note_collected(end);
+  surface::EventFailure failure;
+  if (end == nullptr) {
+    const json::Value object = json::Value::front_of(object_.view());
+    failure = surface::read_object_failure(exchange_.provider(), object);
+  }
+  const bool failed = !failure.object.empty();
+  const bool told_alone = failed && !exchange_.wants_stream();
+  failed_ = failed && !told_alone;  // told in a stream
+  if (told_alone) {
+    final_.clear();
+    keep_failure(failure);
+  }
   object_.clear();
-  if (!translated || final_.empty()) {
+  if (told_alone ? overflowed_ : !translated || final_.empty()) {
     final_.clear();
     exchange_.on_leg_broken(*this);
     return;

@@ -1,7 +1,9 @@
 #include "flexd/json/finder.hpp"
 
 #include <algorithm>
+#include <array>
 #include <cstring>
+#include <memory>
 
 #include "flexd/json/cursor.hpp"
 
@@ -103,6 +105,8 @@ class Parser {
   size_t depth_ = 0;
   bool in_object_ = false;
   bool escaped_ = false;  // a string since this was cleared had an escape
+  bool has_unicode_escapes_ = false;
+  uint64_t inner_names_ = 0;
   std::array<Bracket, kDepthMax> brackets_;
 };
 
@@ -226,8 +230,11 @@ const char* Parser::inside(const char* at) {
   const size_t outside = depth_ - 1;
   for (;;) {
     if (in_object_) {
+      const char* const name = at + 1;
       at = key(at);
-      if (at != nullptr) at = colon(at);
+      if (at == nullptr) return nullptr;
+      inner_names_ |= Fields::name_bit(*name, static_cast<size_t>(at - name) - 1);
+      at = colon(at);
       if (at == nullptr) return nullptr;
     }
     bool opened = false;
@@ -264,7 +271,7 @@ bool Parser::note_name(std::string_view quoted, Field*& field) {
     return false;
   }
   fields_->present_ |= 1U << listed;
-  field = &fields_->fields_[listed];
+  field = std::construct_at(fields_->data() + listed);
   return true;
 }
 
@@ -308,6 +315,7 @@ const char* Parser::members(const char* at) {
 const char* Parser::escape(const char* at) {
   if (at == end_) return fault_at(at);
   if (*at == 'u') {
+    has_unicode_escapes_ = true;
     ++at;
     for (const char* digits_end = at + 4; at != digits_end; ++at) {
       if (at == end_ || !is_hex_digit(*at)) return fault_at(at);
@@ -345,7 +353,11 @@ bool Parser::run() {
   const char* at = value(top, opened);
   if (at != nullptr && opened) at = in_object_ && fields_ != nullptr ? members(at) : inside(at);
   if (at == nullptr) return false;
-  if (fields_ != nullptr) fields_->object_ = {offset(top), offset(at)};
+  if (fields_ != nullptr) {
+    fields_->object_ = {offset(top), offset(at)};
+    fields_->inner_names_ = inner_names_;
+    fields_->has_unicode_escapes_ = has_unicode_escapes_;
+  }
   at = skip_space(at);
   return at == end_ || fault_at(at) != nullptr;
 }

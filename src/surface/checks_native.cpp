@@ -112,7 +112,11 @@ Refusal check_messages(RequestFacts& facts, bool native) {
   const Value stop = facts.value(kStopSequences);
   if (!is_unset(stop) && !is_empty_list(stop)) return native_parameter("stop_sequences");
   if (!native && !is_unset(facts.value(kCacheControl))) return native_parameter("cache_control");
-  const NativeScan scan(!native, facts.fields.outline());
+  // Rarely is there a name to look for.
+  const json::Fields& fields = facts.fields;
+  const bool may_cache = !native && fields.may_have_inside("cache_control");
+  if (!may_cache && !fields.may_have_inside("citations")) return std::nullopt;
+  const NativeScan scan(!native, fields.outline());
   Value found = scan.in_tools(facts.value(kTools));
   if (!found.exists()) found = scan.in_content(facts.value(kSystem));
   if (!found.exists()) found = scan.in_messages(facts.value(kMessages));

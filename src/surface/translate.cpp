@@ -78,7 +78,8 @@ Result<void, errors::Error> translate_request(RequestFacts& facts, bool native_p
   RequestModel model(pool);
   const ReadOptions options{.provider = facts.provider,
                             .native_parameters = native_parameters,
-                            .outline = &facts.fields.outline()};
+                            .outline = &facts.fields.outline(),
+                            .facts = &facts};
   const json::Value body{facts.fields.object().of(facts.body)};
   if (const auto done = read(facts.dialect, body, options, model); !done) {
     return fail(error_of(done.error(), facts));

@@ -2,7 +2,10 @@
 #include <doctest/doctest.h>
 
 #include <algorithm>
+#include <string>
+#include <vector>
 
+#include "flexd/base/buffer.hpp"
 #include "harness.hpp"
 
 using namespace flexd;
@@ -157,6 +160,38 @@ TEST_CASE("memory: an answer too large to fold is given up") {
   CHECK(reply.status == 502);
   CHECK(reply.code() == "upstream_stream_failed");
   CHECK(reply.body.find("given up") != std::string::npos);
+}
+
+TEST_CASE("memory: the end of a stream that finds no memory was not told") {
+  for (const bool has_room : {true, false}) {
+    CAPTURE(has_room);
+    SimOptions options;
+    options.settings.memory_budget_bytes = 4U << 20U;
+    Sim sim(options);
+    Events events("default");
+    sim.provider.standard_play.sse().send(events.begun()).wait(2 * kSecond);
+    sim.provider.standard_play.send(events.completed()).wait(20 * kSecond);
+    Client& client = sim.send(body(R"("start_within":"default","stream":true)"));
+    sim.run(kSecond);
+    REQUIRE(client.replies().size() == 1);
+    {
+      std::vector<Buffer> hoard;
+      for (size_t bytes = 1U << 20U; bytes > 0 && !has_room;) {
+        hoard.emplace_back(sim.gateway().blocks());
+        if (!hoard.back().append(std::string(bytes, 'h'))) bytes /= 2;
+      }
+      sim.run(2 * kSecond);
+    }
+    // With the last event, its caller has all of the answer, though the stream is not over.
+    if (has_room) client.close();
+    sim.run(kSecond);
+    const Reply& reply = client.replies().front();
+    CHECK((reply.body.find("response.completed") != std::string::npos) == has_room);
+    CHECK(!reply.whole);
+    CHECK(sim.provider.only("default").cancelled());
+    REQUIRE(sim.lines().size() == 1);
+    CHECK(json_text(sim.last_line(), "outcome") == (has_room ? "ok" : "client_closed"));
+  }
 }
 
 TEST_CASE("memory: without room new requests are put off, before their body is read") {

@@ -13,7 +13,6 @@
 // Names are compared after unescaping: `"mod\u0065l"` is `model`.
 #pragma once
 
-#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <string_view>
@@ -56,19 +55,39 @@ class Fields {
  public:
   bool has(size_t field) const { return ((present_ >> field) & 1U) != 0; }
   // operator[] is the member of that field, or nullptr.
-  const Field* operator[](size_t field) const { return has(field) ? &fields_[field] : nullptr; }
+  const Field* operator[](size_t field) const { return has(field) ? data() + field : nullptr; }
+  // present has a bit for each listed name that the document has.
+  uint32_t present() const { return present_; }
   // object is the outermost object, from brace to brace.
   Span object() const { return object_; }
   // member_count counts all members of that object, listed or not.
   uint32_t member_count() const { return member_count_; }
+  // may_have_inside is false if surely no object within the outermost has a member of that name
+  // (at least a letter, ASCII): to spare a search for one. It is mostly, not always, true of
+  // others.
+  bool may_have_inside(std::string_view name) const {
+    return has_unicode_escapes_ || (inner_names_ & name_bit(name.front(), name.size())) != 0;
+  }
   // outline is of the whole document.
   const Outline& outline() const { return outline_; }
 
  private:
   friend class Parser;
 
-  std::array<Field, kNamesMax> fields_;
+  // name_bit is one of 64 bits for a name, unescaped or not.
+  static uint64_t name_bit(char first, size_t size) {
+    return uint64_t{1} << ((4 * static_cast<size_t>(static_cast<uint8_t>(first)) + size) & 63U);
+  }
+
+  // Raw storage: the few fields of a document are made as they are found.
+  Field* data() { return reinterpret_cast<Field*>(storage_); }
+  const Field* data() const { return reinterpret_cast<const Field*>(storage_); }
+
+  alignas(Field) std::byte storage_[sizeof(Field) * kNamesMax];
   Outline outline_;
+  uint64_t inner_names_ = 0;  // name_bit of all of them
+  // Only such an escape can stand for a letter.
+  bool has_unicode_escapes_ = false;
   uint32_t present_ = 0;
   Span object_;
   uint32_t member_count_ = 0;

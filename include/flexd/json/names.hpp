@@ -47,6 +47,7 @@ class Names {
     for (const std::string_view name : names) {
       FLEXD_ASSERT(!name.empty() && name.size() <= kNameBytesMax);
       of_length_[name.size()] |= uint32_t{1} << size_;
+      of_letter_[letter_of(name)] |= uint32_t{1} << size_;
       names_[size_++] = name;
     }
   }
@@ -60,7 +61,9 @@ class Names {
   // field_of is the index of an unescaped name, or size() if it is not on the list.
   __attribute__((always_inline)) constexpr size_t field_of(std::string_view name) const {
     if (name.size() > kNameBytesMax) return size_;
-    for (uint32_t left = of_length_[name.size()]; left != 0; left &= left - 1) {
+    uint32_t left = of_length_[name.size()];
+    if (left != 0) left &= of_letter_[letter_of(name)];
+    for (; left != 0; left &= left - 1) {
       const auto field = static_cast<size_t>(std::countr_zero(left));
       if (same_bytes(names_[field], name)) return field;
     }
@@ -68,10 +71,17 @@ class Names {
   }
 
  private:
+  // letter_of looks at the middle, where names of one length differ most.
+  static constexpr size_t letter_of(std::string_view name) {
+    return static_cast<uint8_t>(name[name.size() / 2]) & 31U;
+  }
+
   std::array<std::string_view, kNamesMax> names_{};
   size_t size_ = 0;
   // of_length_[n] has a bit for each field whose name has n bytes.
   std::array<uint32_t, kNameBytesMax + 1> of_length_{};
+  // of_letter_ likewise by a letter, of which few names of one length share the same.
+  std::array<uint32_t, 32> of_letter_{};
 };
 
 }  // namespace flexd::json

@@ -11,10 +11,17 @@
 
 #include "flexd/base/buffer.hpp"
 #include "flexd/errors/dialect.hpp"
+#include "flexd/json/finder.hpp"
 
 namespace flexd::surface {
 
 enum class Dropped : uint8_t { nothing, some, no_room };
+
+// may_hold_thoughts is false if a body surely has nothing to be dropped.
+inline bool may_hold_thoughts(const json::Fields& fields) {
+  return fields.may_have_inside("encrypted_content") || fields.may_have_inside("signature") ||
+         fields.may_have_inside("data");
+}
 
 // drop_foreign_thoughts appends `body` without wrapped thoughts to `out`, if it has any: reasoning
 // items of Responses, thought steps of Interactions, thinking blocks of Messages (and a message

@@ -27,12 +27,9 @@ bool is_object(std::string_view document) {
 }  // namespace
 
 bool append_parts(Buffer& out, Parts parts) {
-  const size_t bytes = bytes_of(parts);
-  if (!out.reserve(out.size() + bytes)) return false;
-  for (const std::string_view part : parts) {
-    const bool appended = out.append(part);
-    FLEXD_ASSERT(appended);
-  }
+  char* at = out.extend(bytes_of(parts));
+  if (at == nullptr) return false;
+  for (const std::string_view part : parts) at = copy_text(part, at);
   return true;
 }
 

@@ -16,12 +16,12 @@
 #include <charconv>
 #include <cstddef>
 #include <cstdint>
-#include <cstring>
 #include <initializer_list>
 #include <string_view>
 
 #include "flexd/base/assert.hpp"
 #include "flexd/base/buffer.hpp"
+#include "flexd/base/copy.hpp"
 #include "flexd/surface/answer.hpp"
 
 namespace flexd::surface {
@@ -120,7 +120,7 @@ class ShortText {
     size_ = 0;
     for (const std::string_view part : parts) {
       FLEXD_ASSERT(part.size() <= kMax - size_);
-      if (!part.empty()) std::memcpy(bytes_.data() + size_, part.data(), part.size());
+      copy_text(part, bytes_.data() + size_);
       size_ += part.size();
     }
   }

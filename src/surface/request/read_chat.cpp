@@ -72,7 +72,7 @@ class ChatReader : public ChatMessages {
 
 bool ChatReader::read(const Value& body) {
   std::array<Value, kNames.size()> found;
-  if (!members(body, kNames, found, is_neutral)) return false;
+  if (!top_members(body, kNames, found, is_neutral)) return false;
   const auto& [model, messages, completion_tokens, tokens, temperature, top_p, stream,
                stream_options, tools, tool_choice, parallel, functions, function_call, format,
                effort, verbosity, metadata, user, safety_identifier, store, moderation, cache_key,

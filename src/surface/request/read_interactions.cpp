@@ -47,7 +47,7 @@ class InteractionsReader : public InteractionSteps {
 
 bool InteractionsReader::read(const Value& body) {
   std::array<Value, kNames.size()> found;
-  if (!members(body, kNames, found, is_neutral)) return false;
+  if (!top_members(body, kNames, found, is_neutral)) return false;
   const auto& [model, input, system, tools, config, format, mime_type, modalities, stream, store,
                labels] = found;
   if (!input.exists()) {

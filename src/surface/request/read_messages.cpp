@@ -62,7 +62,7 @@ class MessagesReader : public MessageBlocks {
 
 bool MessagesReader::read(const Value& body) {
   std::array<Value, kNames.size()> found;
-  if (!members(body, kNames, found, is_neutral)) return false;
+  if (!top_members(body, kNames, found, is_neutral)) return false;
   const auto& [model, max_tokens, messages, system, temperature, top_p, stream, metadata, tools,
                tool_choice, thinking, output_config] = found;
   if (!messages.exists()) {

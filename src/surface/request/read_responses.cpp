@@ -64,7 +64,7 @@ class ResponsesReader : public ResponseItems {
 
 bool ResponsesReader::read(const Value& body) {
   std::array<Value, kNames.size()> found;
-  if (!members(body, kNames, found, is_neutral)) return false;
+  if (!top_members(body, kNames, found, is_neutral)) return false;
   const auto& [model, input, instructions, max_tokens, temperature, top_p, stream, stream_options,
                store, tools, tool_choice, parallel, reasoning, text, include, metadata, user,
                safety_identifier, cache_key, cache_options, cache_retention] = found;

@@ -12,6 +12,7 @@
 #include "flexd/base/result.hpp"
 #include "flexd/errors/dialect.hpp"
 #include "flexd/json/cursor.hpp"
+#include "flexd/surface/request.hpp"
 #include "flexd/surface/request_model.hpp"
 
 namespace flexd::surface {
@@ -24,6 +25,8 @@ struct ReadOptions {
   bool native_parameters = false;
   // outline is the body's, or nullptr.
   const json::Outline* outline = nullptr;
+  // facts are the body's, or nullptr: with them the top-level members need no second search.
+  const RequestFacts* facts = nullptr;
 };
 
 // Without room in the pool the fault is service_unavailable.

@@ -1,6 +1,7 @@
 #include "request_reader.hpp"
 
 #include <algorithm>
+#include <bit>
 
 namespace flexd::surface {
 namespace {
@@ -125,7 +126,31 @@ bool RequestReader::find_members(const Value& object, const json::Names& names,
     if (walk.field() < names.size()) return refuse_duplicate(member.value, names[walk.field()]);
     if (!member.value.is_null() && !may_leave_out(member, may_drop)) return refuse(member.value);
   }
-  for (Value& value : found) value = present(value);
+  for (Value& value : found) {
+    if (value.is_null()) value = {};
+  }
+  return true;
+}
+
+bool RequestReader::take_noted(const json::Names& names, std::span<Value> found,
+                               MayDrop may_drop) const {
+  if (options_.facts == nullptr) return false;
+  const RequestFacts& facts = *options_.facts;
+  const json::Names& noted = request_fields(facts.dialect);
+  const uint32_t present = facts.fields.present();
+  if (static_cast<uint32_t>(std::popcount(present)) != facts.fields.member_count()) return false;
+  std::ranges::fill(found, Value{});
+  for (uint32_t left = present; left != 0; left &= left - 1) {
+    const auto place = static_cast<size_t>(std::countr_zero(left));
+    const Value value = facts.value(place);
+    if (value.is_null()) continue;
+    const size_t field = names.field_of(noted[place]);
+    if (field < names.size()) {
+      found[field] = value;
+    } else if (!may_drop(noted[place], value)) {
+      return false;
+    }
+  }
   return true;
 }
 

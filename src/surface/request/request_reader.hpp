@@ -67,6 +67,13 @@ class RequestReader {
     return find_members(object, names, found, may_drop);
   }
 
+  // top_members is members for the body itself.
+  template <size_t kCount>
+  bool top_members(const json::Value& body, const json::Names& names,
+                   std::array<json::Value, kCount>& found, MayDrop may_drop) {
+    return take_noted(names, found, may_drop) || members(body, names, found, may_drop);
+  }
+
   // wants is false if the value has another type; needs also if it is absent, and then names
   // `whole`.
   bool wants(const json::Value& value, json::Type type);
@@ -118,6 +125,9 @@ class RequestReader {
   bool may_leave_out(const json::Member& member, MayDrop may_drop) const;
   bool find_members(const json::Value& object, const json::Names& names,
                     std::span<json::Value> found, MayDrop may_drop);
+  // take_noted takes the body's members from where the finder has noted them. False if it has not
+  // noted all, or one is at fault: then they have to be looked at in their order.
+  bool take_noted(const json::Names& names, std::span<json::Value> found, MayDrop may_drop) const;
 };
 
 }  // namespace flexd::surface

@@ -197,6 +197,39 @@ TEST_CASE("every prefix of a document is refused, in an exactly sized buffer") {
   }
 }
 
+TEST_CASE("names inside are noted, so that none is missed") {
+  const auto may_have = [](std::string_view text, std::string_view name) {
+    Fields fields;
+    REQUIRE(find(text, kNames, fields).has_value());
+    return fields.may_have_inside(name);
+  };
+  CHECK_FALSE(may_have("{}", "name"));
+  CHECK_FALSE(may_have("{\"name\":\"name\",\"x\":[\"name\"]}", "name"));
+  for (const std::string_view text : {
+           "{\"x\":{\"name\":1}}",
+           "{\"x\":[[{\"a\":[],\"\":{},\"name\" : {}}]]}",
+           "{\"x\":{\"a\":{\"b\":{}},\"name\":null}}",
+           "{\"x\":{\"\\u006eame\":1}}",
+           "{\"x\":{\"nam\\u0065\":1}}",
+           "{\"\\u0078\":{\"a\":1}}",
+       }) {
+    CAPTURE(text);
+    CHECK(may_have(text, "name"));
+  }
+  CHECK_FALSE(may_have("{\"x\":{\"other\":\"\\n\"}}", "name"));
+  // What was noted of one document is forgotten with the next.
+  Fields fields;
+  REQUIRE(find("{\"x\":{\"name\":\"\\u0020\"}}", kNames, fields).has_value());
+  REQUIRE(find("{\"x\":{\"a\":1}}", kNames, fields).has_value());
+  CHECK_FALSE(fields.may_have_inside("name"));
+  // Names of every length and first letter.
+  for (size_t size = 1; size < 300; ++size) {
+    const std::string name = static_cast<char>('A' + size % 58) + std::string(size - 1, 'x');
+    if (name.front() == '\\') continue;
+    CHECK(may_have("{\"x\":{\"" + name + "\":1}}", name));
+  }
+}
+
 TEST_CASE("thirty-two names") {
   constexpr Names kMany = {"a0", "a1", "a2", "a3", "a4", "a5", "a6", "a7", "b0", "b1", "b2",
                            "b3", "b4", "b5", "b6", "b7", "c0", "c1", "c2", "c3", "c4", "c5",

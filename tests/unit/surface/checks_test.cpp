@@ -230,6 +230,8 @@ constexpr MessagesCase kCacheControls[] = {
     {R"("c\u0061che_control":{})", "cache_control"},
     {R"("system":[{"type":"text","text":"a"},{"type":"text","text":"b","cache_control":{}}])",
      "system[1].cache_control"},
+    {R"("system":[{"type":"text","text":"b","\u0063ache_\u0063ontrol":{}}])",
+     R"(system[0].\u0063ache_\u0063ontrol)"},
     {R"("messages":[{"role":"user","content":[{"type":"text","text":"t","cache_control":{}}]}])",
      "messages[0].content[0].cache_control"},
     {R"("messages":[{"content":"a"},{"content":[{"type":"tool_result","tool_use_id":"x",)"
@@ -250,6 +252,8 @@ constexpr MessagesCase kOthers[] = {
      "messages[0].content[0].citations"},
     {R"("messages":[{"content":[{"citations":{"enabled":true},"type":"f\u0069le"}]}])",
      "messages[0].content[0].citations"},
+    {R"("messages":[{"content":[{"cit\u0061tions":{"enabled":true},"type":"file"}]}])",
+     R"(messages[0].content[0].cit\u0061tions)"},
     {R"("messages":[{"content":[{"type":"tool_result","content":[{"type":"document",)"
      R"("citations":{"enabled":true}}]}]}])",
      "messages[0].content[0].content[0].citations"},

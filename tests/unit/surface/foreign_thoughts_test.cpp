@@ -56,7 +56,18 @@ TEST_CASE("wrapped thoughts are cut out, and every other byte stays") {
   for (const Case& test : cases) {
     CAPTURE(test.body);
     CHECK(dropped(test.dialect, test.body) == test.expected);
+    json::Fields fields;
+    REQUIRE(json::find(test.body, json::Names{}, fields).has_value());
+    CHECK(may_hold_thoughts(fields));
   }
+}
+
+TEST_CASE("a body that has no place for a thought holds none") {
+  json::Fields fields;
+  REQUIRE(
+      json::find(R"({"input":[{"role":"user","content":"gw1."}],"data":1})", json::Names{}, fields)
+          .has_value());
+  CHECK_FALSE(may_hold_thoughts(fields));
 }
 
 TEST_CASE("a provider's own thoughts and what only looks like one stay") {

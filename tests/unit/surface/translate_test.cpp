@@ -168,6 +168,19 @@ TEST_CASE("conformance/translation/requests.txt") {
   CHECK(pairs.size() == 9);  // all but a dialect and its own provider
 }
 
+TEST_CASE("a member that nobody knows changes nothing if it is null, wherever it stands") {
+  // With it the body's members are looked for in their order, and not only where they were noted.
+  for (const Case& one : read_cases()) {
+    CAPTURE(one.id);
+    std::string first = one.body;
+    first.insert(first.find('{') + 1, R"("unheard_of":null,)");
+    CHECK(translated(one.dialect, first, one.native) == one.expected);
+    std::string last = one.body;
+    last.insert(last.rfind('}'), R"(,"unheard_of":null)");
+    CHECK(translated(one.dialect, last, one.native) == one.expected);
+  }
+}
+
 TEST_CASE("the model decides the provider that the table names") {
   for (const Case& one : read_cases()) {
     CAPTURE(one.id);
