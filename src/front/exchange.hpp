@@ -183,6 +183,9 @@ class Exchange {
   void fail_unreachable();
   errors::Error provider_error(errors::Error error) const;
   void cancel_leg(Leg& loser);
+  bool may_be_billed(const Leg& leg) const;
+  bool is_open_beside(const Leg& leg) const;
+  void count_double_bill();
   void cancel_legs();
   void count_attempt(Leg& leg, metrics::AttemptResult result);
   void arm_race();

@@ -38,6 +38,14 @@ errors::Error error_of(origin::FailureKind kind) {
   return {.code = Code::upstream_unreachable};
 }
 
+// sends: another attempt goes out.
+bool sends(const race::Actions& actions) {
+  for (const race::Action action : actions) {
+    if (action == race::Action::send_flex || action == race::Action::send_standard) return true;
+  }
+  return false;
+}
+
 // loss_word is a loss as the log spells it.
 std::string_view loss_word(race::Loss loss) {
   switch (loss) {
@@ -243,7 +251,11 @@ void Exchange::on_leg_lost(Leg& leg, race::Loss loss, bool answered) {
   }
   if (race_) {
     if (leg.tier() == race::Tier::flex) flex_loss_ = loss_word(loss);
-    perform(race_->on_lost(leg.tier(), loss, answered, now_ns()));
+    const bool broke = loss == race::Loss::not_started;
+    const race::Actions actions = race_->on_lost(leg.tier(), loss, answered, now_ns());
+    // Nobody pays twice unless the other attempt is or will be sent.
+    if (broke && may_be_billed(leg) && (is_open_beside(leg) || sends(actions))) count_double_bill();
+    perform(actions);
     return;
   }
   if (loss == race::Loss::never_processed && ++direct_tries_ < kDirectTriesMax) {
@@ -253,13 +265,29 @@ void Exchange::on_leg_lost(Leg& leg, race::Loss loss, bool answered) {
   fail(provider_error(error_of(leg.last_failure())));
 }
 
+// may_be_billed: the provider may charge for an attempt that broke off. Gemini may finish what
+// nobody listens to any more. OpenAI stops with the stream, and has done nothing before it started.
+bool Exchange::may_be_billed(const Leg& leg) const {
+  if (!leg.may_have_worked() || leg.has_terminal()) return false;
+  return leg.has_started() || provider() == errors::Provider::gemini;
+}
+
+bool Exchange::is_open_beside(const Leg& leg) const {
+  if (&leg == &standard_) return flex_ && flex_->is_open();
+  return standard_.is_open();
+}
+
+void Exchange::count_double_bill() {
+  worker_.metrics().add(metrics::Counter::possible_double_bills, metrics::at(provider()));
+  ++possible_double_bills_;
+}
+
 void Exchange::cancel_leg(Leg& loser) {
   if (!loser.is_open()) return;
   // Gemini may finish and charge for what its caller gave up; OpenAI stops with the stream.
   // Of an answer that has come whole only the end of the stream is given up.
   if (loser.is_sent() && !loser.has_terminal() && provider() == errors::Provider::gemini) {
-    worker_.metrics().add(metrics::Counter::possible_double_bills, metrics::at(provider()));
-    ++possible_double_bills_;
+    count_double_bill();
   }
   count_attempt(loser, metrics::AttemptResult::cancelled);
   loser.cancel();

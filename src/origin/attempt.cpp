@@ -9,7 +9,7 @@ void Attempt::start(Pool& pool, const AttemptRequest& request) {
   FLEXD_ASSERT(state_ == State::idle);
   request_ = request;
   pool_ = &pool;
-  head_seen_ = false;
+  was_sent_ = head_seen_ = false;
   state_ = State::waiting;
   pool.add(*this);
 }

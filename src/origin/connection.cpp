@@ -208,6 +208,7 @@ bool Connection::place(Attempt& attempt) {
   }
   attempt.connection_ = this;
   attempt.state_ = Attempt::State::sent;
+  attempt.was_sent_ = true;
   pool_.reactor_.touch(socket_);
   return true;
 }

@@ -158,6 +158,56 @@ TEST_CASE("gemini: neither its opening, a status, a comment nor a keepalive is a
   CHECK(race.sim.possible_double_bills(Vendor::gemini) == 1);
 }
 
+TEST_CASE("gemini: what breaks off before standard is asked may be billed beside it") {
+  struct Break {
+    std::string name;
+    Play play;
+    uint64_t bills;
+  };
+  const std::string opening = VendorEvents(Vendor::gemini, "flex", "f1").opening();
+  const Break breaks[] = {
+      {"reset", Play().sse().send(opening).reset(kInternalCode), 1},
+      {"reset before its head", Play().wait(kSecond).reset(kInternalCode), 1},
+      {"an end without a last event", Play().sse().send(opening).finish(), 1},
+      {"never processed", Play().reset(kRefusedCode), 0},
+      {"half of a refusal",
+       Play()
+           .head(503, {{"content-type", "application/json"}})
+           .send("{")
+           .wait(kSecond)
+           .reset(kInternalCode),
+       0},
+  };
+  for (const Break& one : breaks) {
+    CAPTURE(one.name);
+    Race race;
+    race.flex_play() = one.play;
+    const Reply& reply = ask(race.sim, kPair, kStreamedRace);
+    CHECK(reply.reason() == "flex_not_started");
+    CHECK(difference(reply.body, race.sim.provider.standard_play.sent()) == "");
+    CHECK(race.sim.possible_double_bills(Vendor::gemini) == one.bills);
+  }
+}
+
+TEST_CASE("gemini: of two attempts under way one that breaks off may be billed too") {
+  Race race;
+  race.flex_play().sse().send(race.flex.opening()).wait(32 * kSecond).reset(kInternalCode);
+  race.sim.provider.standard_play =
+      Play().wait(20 * kSecond).sse().send(race.standard.whole()).finish();
+  const Reply& reply = ask(race.sim, kPair, kStreamedRace);
+  CHECK(reply.reason() == "flex_deadline");
+  CHECK(reply.tier() == "standard");
+  CHECK(race.sim.possible_double_bills(Vendor::gemini) == 1);
+  CHECK(race.sim.attempts(Vendor::gemini, AttemptResult::broken) == 1);
+
+  // Nobody else is asked after the last one breaks.
+  Race direct;
+  direct.sim.provider.standard_play =
+      Play().sse().send(direct.standard.begun()).wait(kSecond).reset(kInternalCode);
+  ask(direct.sim, kPair, {.start_within = "default", .stream = true});
+  CHECK(direct.sim.possible_double_bills(Vendor::gemini) == 0);
+}
+
 TEST_CASE("gemini: a sequential race gives flex up before standard is asked") {
   SimOptions options = three_providers();
   options.settings.race = config::RaceMode::sequential;

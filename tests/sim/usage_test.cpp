@@ -235,6 +235,33 @@ TEST_CASE("usage: a name that a provider answers to is kept") {
   CHECK(rig.uses.front().nanos == 0);  // of what has no price nothing can be charged
 }
 
+TEST_CASE("usage: what breaks off once it has proved its work may be billed beside the answer") {
+  // Before the race hears of the start: in the same bytes is an event that cannot be translated.
+  struct Attempt {
+    bool started;
+    int64_t double_bills;
+  };
+  for (const Attempt& one : {Attempt{false, 0}, Attempt{true, 1}}) {
+    CAPTURE(one.started);
+    Rig rig;
+    VendorEvents flex(Vendor::openai, "flex");
+    VendorEvents standard(Vendor::openai, "default");
+    std::string text = flex.opening();
+    if (one.started) text += flex.start();
+    text += "event: response.output_text.delta\ndata: {\"type\":\n\n";
+    rig.sim.provider.flex_play.sse().send(text).finish();
+    rig.sim.provider.standard_play.sse().send(standard.whole()).finish();
+    constexpr Pair kChat{Dialect::chat, Vendor::openai};
+    const Reply& reply =
+        ask(rig.sim, kChat, {.start_within = std::string(kDuration), .stream = true});
+    CHECK(reply.reason() == "flex_not_started");
+    CHECK(reply.tier() == "default");
+    const store::UsageRow row = rig.row();
+    check_tokens(row, kStandardNanos);
+    CHECK(row.counts.possible_double_bills == one.double_bills);
+  }
+}
+
 TEST_CASE("usage: a stream that is cut has no cost, at no provider") {
   for (const Vendor provider : kProviders) {
     CAPTURE(static_cast<int>(provider));

@@ -85,6 +85,8 @@ class Attempt final : public http::h2::StreamHandler {
   bool is_open() const { return state_ != State::idle; }
   // is_sent: the request was given to a connection; before that nothing can be billed.
   bool is_sent() const { return state_ == State::sent; }
+  // was_sent: likewise, also when it is over.
+  bool was_sent() const { return was_sent_; }
 
  private:
   friend class Pool;
@@ -107,6 +109,7 @@ class Attempt final : public http::h2::StreamHandler {
   Pool* pool_ = nullptr;
   Connection* connection_ = nullptr;
   int32_t stream_ = 0;
+  bool was_sent_ = false;
   bool head_seen_ = false;
   Attempt* next_ = nullptr;
   Attempt* previous_ = nullptr;
