@@ -70,8 +70,12 @@ Result<void, Error> check_money(const KeyRecord& key, const Organization& organi
   return {};
 }
 
-void charge(const KeyRecord& key, const Organization& organization, uint64_t nanos, Clock clock) {
-  if (key.budget_nanos) key.cells->nanos.add(month_at(clock), nanos);
+void charge(const KeyRecord& key, const Organization& organization, uint64_t nanos, Clock admitted,
+            Clock now) {
+  if (key.budget_nanos) {
+    const int32_t month = month_at(admitted);
+    if (month == month_at(now)) key.cells->nanos.add(month, nanos);
+  }
   if (organization.prepaid) organization.cells->spent.add(nanos);
 }
 

@@ -46,6 +46,23 @@ uint64_t with_added(uint64_t cell, uint64_t amount) {
   return make_month_cell(cell >> kSumBits, sum + std::min(amount, room));
 }
 
+// plus stays at the largest number.
+uint64_t plus(uint64_t a, uint64_t b) {
+  return a + std::min(b, UINT64_MAX - a);
+}
+
+// The store's numbers are not negative.
+uint64_t from_store(int64_t number) {
+  return static_cast<uint64_t>(std::max<int64_t>(number, 0));
+}
+
+// beyond is what `now` has more than `before`, which becomes `now`.
+uint64_t beyond(uint64_t& before, uint64_t now) {
+  const uint64_t more = now > before ? now - before : 0;
+  before = now;
+  return more;
+}
+
 }  // namespace
 
 bool RaceSlots::try_acquire(uint32_t limit) {
@@ -120,42 +137,87 @@ bool MonthCell::try_add(int32_t month, uint64_t amount, uint64_t limit) {
   }
 }
 
-void MonthCell::raise(int32_t month, uint64_t sum) {
-  if (sum == 0) return;
+void MonthCell::raise(int32_t month, uint64_t sum, uint64_t more) {
+  if (sum == 0 && more == 0) return;
   uint64_t cell = cell_.load(std::memory_order_relaxed);
   for (;;) {
     const int ahead = months_ahead(cell, month);
     const uint64_t has = sum_in(cell);
-    if (has != 0 && (ahead == 1 || (ahead == 0 && has >= sum))) return;
-    const uint64_t next = make_month_cell(static_cast<uint64_t>(month), sum);
+    if (has != 0 && ahead == 1) return;
+    const uint64_t grown = has != 0 && ahead == 0 ? plus(has, more) : more;
+    const uint64_t next = make_month_cell(static_cast<uint64_t>(month), std::max(grown, sum));
+    if (next == cell) return;
     if (cell_.compare_exchange_weak(cell, next, std::memory_order_relaxed)) return;
   }
 }
 
 void SpentCell::add(uint64_t nanos) {
-  if (nanos == 0) return;
-  uint64_t spent = nanos_.load(std::memory_order_relaxed);
-  while (!nanos_.compare_exchange_weak(spent, spent + std::min(nanos, UINT64_MAX - spent),
-                                       std::memory_order_relaxed)) {
-  }
+  raise(0, nanos);
 }
 
-void SpentCell::raise(uint64_t nanos) {
+void SpentCell::raise(uint64_t nanos, uint64_t more) {
   uint64_t spent = nanos_.load(std::memory_order_relaxed);
-  while (spent < nanos && !nanos_.compare_exchange_weak(spent, nanos, std::memory_order_relaxed)) {
+  for (;;) {
+    const uint64_t next = std::max(plus(spent, more), nanos);
+    if (next == spent) return;
+    if (nanos_.compare_exchange_weak(spent, next, std::memory_order_relaxed)) return;
   }
 }
 
 OrganizationCells& LimitArena::organization(store::Number number) {
-  std::unique_ptr<OrganizationCells>& place = organizations_[number];
-  if (!place) place = std::make_unique<OrganizationCells>();
-  return *place;
+  std::unique_ptr<OrganizationEntry>& place = organizations_[number];
+  if (!place) place = std::make_unique<OrganizationEntry>();
+  return place->cells;
 }
 
 KeyCells& LimitArena::key(store::Number number) {
-  std::unique_ptr<KeyCells>& place = keys_[number];
-  if (!place) place = std::make_unique<KeyCells>();
-  return *place;
+  std::unique_ptr<KeyEntry>& place = keys_[number];
+  if (!place) place = std::make_unique<KeyEntry>();
+  return place->cells;
+}
+
+void LimitArena::learn(const store::KeyUse& stored, int32_t month) {
+  const auto found = keys_.find(stored.key);
+  if (found == keys_.end() || stored.month != month) return;
+  KeyEntry& entry = *found->second;
+  if (entry.stored_month != month) {
+    entry.stored_month = month;
+    entry.stored_requests = entry.stored_nanos = 0;
+  }
+  const uint64_t requests = from_store(stored.requests);
+  const uint64_t nanos = from_store(stored.nanos);
+  entry.cells.requests.raise(month, requests, beyond(entry.stored_requests, requests));
+  entry.cells.nanos.raise(month, nanos, beyond(entry.stored_nanos, nanos));
+}
+
+void LimitArena::learn(const store::OrganizationSpending& stored) {
+  const auto found = organizations_.find(stored.organization);
+  if (found == organizations_.end()) return;
+  OrganizationEntry& entry = *found->second;
+  const uint64_t nanos = from_store(stored.spent_nanos);
+  entry.cells.spent.raise(nanos, beyond(entry.stored_nanos, nanos));
+}
+
+void LimitArena::wrote(std::span<const store::UsageRow> rows, std::span<const store::KeyUse> uses) {
+  for (const store::UsageRow& row : rows) {
+    if (row.counts.drawn_nanos == 0) continue;
+    const auto found = organizations_.find(row.organization);
+    if (found == organizations_.end()) continue;
+    uint64_t& stored = found->second->stored_nanos;
+    stored = plus(stored, from_store(row.counts.drawn_nanos));
+  }
+  for (const store::KeyUse& use : uses) {
+    const auto found = keys_.find(use.key);
+    if (found == keys_.end()) continue;
+    KeyEntry& entry = *found->second;
+    if (use.month == entry.stored_month - 1) continue;  // it came late
+    if (use.month != entry.stored_month) {
+      entry.stored_month = use.month;
+      entry.stored_requests = entry.stored_nanos = 0;
+    }
+    entry.stored_requests = plus(entry.stored_requests, from_store(use.requests));
+    entry.stored_nanos = plus(entry.stored_nanos, from_store(use.nanos));
+  }
 }
 
 }  // namespace flexd::account

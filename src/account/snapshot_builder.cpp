@@ -57,9 +57,11 @@ KeyRecord record_of(const store::Key& key, uint32_t organization, int32_t month,
     return record;
   }
   record.cells = &arena.key(key.number);
-  if (key.month != month) return record;
-  record.cells->requests.raise(month, from_signed(key.month_requests));
-  record.cells->nanos.raise(month, from_signed(key.month_nanos));
+  arena.learn({.key = key.number,
+               .month = key.month,
+               .requests = key.month_requests,
+               .nanos = key.month_nanos},
+              month);
   return record;
 }
 
@@ -78,7 +80,7 @@ Organization organization_of(const store::Organization& stored, const SnapshotDe
   organization.prepaid = stored.credit_nanos.has_value();
   organization.credit_nanos = from_signed(stored.credit_nanos.value_or(0));
   organization.cells = &arena.organization(stored.number);
-  organization.cells->spent.raise(from_signed(stored.spent_nanos));
+  arena.learn({.organization = stored.number, .spent_nanos = stored.spent_nanos});
   return organization;
 }
 
@@ -127,7 +129,11 @@ Result<crypto::Secret> SnapshotBuilder::Opener::try_open(const store::SealedProv
   if (!*master_keys_) return fail(master_keys_->error());
   std::optional<crypto::Secret> secret = (*master_keys_)->open(key.sealed, bound_to);
   if (!secret) {
-    return fail_with("it was sealed under another master key or for another owner, or is damaged");
+    return fail_with(
+        std::string("it was sealed under another master key or for another owner, or is damaged") +
+        (crypto::is_credential(path_) ? "; if the master key was rotated, restart flexd, which has "
+                                        "the service manager's copy of the one before"
+                                      : ""));
   }
   if (secret->empty() || !is_header_text(secret->reveal())) {
     return fail_with("it is empty or holds bytes that cannot stand in a header field");

@@ -2,7 +2,6 @@
 
 #include <pthread.h>
 
-#include <ctime>
 #include <utility>
 
 #include "flexd/crypto/seal.hpp"
@@ -13,6 +12,7 @@ Keeper::Keeper(std::unique_ptr<store::Store> store, const KeeperOptions& options
                account::LimitArena& arena)
     : options_(options),
       store_(std::move(store)),
+      arena_(arena),
       builder_(arena, options.defaults, options.master_key_file) {}
 
 Keeper::~Keeper() {
@@ -52,12 +52,14 @@ Result<std::unique_ptr<Keeper>> Keeper::open(std::unique_ptr<store::Store> store
 
 account::SnapshotPointer Keeper::build(const store::Contents& contents) {
   version_ = contents.version;
+  spending_revision_ = contents.spending_revision;
+  spending_month_ = store::month_of(options_.unix_s());
   metrics_.add(metrics::Counter::snapshots);
-  return builder_.build(contents, store::month_of(std::time(nullptr)));
+  return builder_.build(contents, spending_month_);
 }
 
 void Keeper::start(Log* log, std::function<bool()> on_news) {
-  on_news_ = std::move(on_news);
+  outbox_.open(std::move(on_news));
   thread_ = std::thread([this, log] {
     pthread_setname_np(pthread_self(), "flexd-keeper");
     set_thread_log(log);
@@ -92,14 +94,18 @@ void Keeper::run() {
       jobs_.pop_front();
     }
     lock.unlock();
-    if (job) job(*store_);
+    if (job) {
+      // What was counted must not go into a store that has been replaced.
+      follow();
+      job(*store_);
+    }
     // What it holds may take a while to free: not under the lock.
     job = nullptr;
     if (std::chrono::steady_clock::now() >= next) {
       look();
       next = std::chrono::steady_clock::now() + poll;
     }
-    if (untold_) tell();
+    if (outbox_.is_untold()) outbox_.tell();
     lock.lock();
   }
   lock.unlock();
@@ -108,6 +114,7 @@ void Keeper::run() {
 
 // wind_up does what is left when the keeper is told to stop. Nobody submits any more.
 void Keeper::wind_up() {
+  follow();
   if (last_) last_(*store_);
   std::deque<Job> jobs;
   {
@@ -120,28 +127,60 @@ void Keeper::wind_up() {
   if (!jobs.empty()) log_line(LogLevel::warn, "store_jobs_dropped", {{"jobs", jobs.size()}});
 }
 
-// look builds a new snapshot if the store has changed.
+// look takes over what has changed in the store.
 void Keeper::look() {
+  if (!follow()) return;
   const auto version = store_->version();
   if (!version) {
     note(&version.error());
     return;
   }
-  if (*version == version_) {
-    note(nullptr);
-    return;
+  const auto done = *version == version_ && !replaced_ ? learn() : renew();
+  note(done ? nullptr : &done.error());
+}
+
+// follow goes over to a store that has come to stand in the place of the one that was opened; what
+// its version says means nothing beside the other's. False: there is none, and it is noted.
+bool Keeper::follow() {
+  const auto followed = store_->follow();
+  if (!followed) {
+    note(&followed.error());
+    return false;
   }
+  if (*followed) {
+    replaced_ = true;
+    log_line(LogLevel::warn, "store_replaced", {{"store", options_.store}});
+  }
+  return true;
+}
+
+// renew builds a new snapshot.
+store::StoreResult<void> Keeper::renew() {
   const auto contents = store_->load();
-  note(contents ? nullptr : &contents.error());
-  if (!contents) return;
+  if (!contents) return fail(contents.error());
   account::SnapshotPointer snapshot = build(*contents);
+  replaced_ = false;
   {
     const std::lock_guard lock(mutex_);
     std::swap(news_, snapshot);
   }
   // One that nobody had collected yet is freed here, on this thread.
   snapshot.reset();
-  tell();
+  outbox_.tell();
+  return {};
+}
+
+// learn has the arena know what other gateways have spent since the last time. In a new month it is
+// everything: what a gateway wrote whose clock was ahead was passed over before.
+store::StoreResult<void> Keeper::learn() {
+  const int32_t month = store::month_of(options_.unix_s());
+  const auto spending = store_->spending(month == spending_month_ ? spending_revision_ : 0);
+  if (!spending) return fail(spending.error());
+  for (const store::KeyUse& use : spending->keys) arena_.learn(use, month);
+  for (const store::OrganizationSpending& spent : spending->organizations) arena_.learn(spent);
+  spending_revision_ = spending->revision;
+  spending_month_ = month;
+  return {};
 }
 
 // note keeps the state of the store: well, or failing with an error.
@@ -159,10 +198,6 @@ void Keeper::note(const store::Error* error) {
   }
 }
 
-void Keeper::tell() {
-  untold_ = !on_news_();
-}
-
 bool Keeper::submit(Job job) {
   {
     const std::lock_guard lock(mutex_);
@@ -173,23 +208,11 @@ bool Keeper::submit(Job job) {
   return true;
 }
 
-void Keeper::reply(Reply reply) {
-  {
-    const std::lock_guard lock(mutex_);
-    replies_.push_back(std::move(reply));
-  }
-  tell();
-}
-
 account::SnapshotPointer Keeper::collect() {
-  std::deque<Reply> replies;
+  outbox_.collect();
   account::SnapshotPointer news;
-  {
-    const std::lock_guard lock(mutex_);
-    replies.swap(replies_);
-    news.swap(news_);
-  }
-  for (const Reply& reply : replies) reply();
+  const std::lock_guard lock(mutex_);
+  news.swap(news_);
   return news;
 }
 

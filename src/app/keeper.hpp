@@ -1,9 +1,15 @@
 // keeper.hpp: the thread that owns the store, so that no other one ever waits for the disk.
 //
-// It looks for changes four times a second, builds a snapshot of what the store holds, and runs the
-// jobs it is given in order: what was counted, what the admin listener asks. A look that is due
-// comes before the next job, so that a revocation waits for one job at most. Whenever it has
-// something for the control thread it says so (`on_news`), and the control thread collects it.
+// Four times a second it looks for changes of the configuration, of which it builds a snapshot, and
+// for what other gateways have spent, which it adds to the limits (account/limits.hpp has the
+// rule). Between the looks it runs the jobs it is given in order: writing what was counted, and
+// freeing snapshots. A look that is due comes before the next job. What may take long, the
+// questions of the admin listener, is not for this thread but for the clerk's (clerk.hpp): a
+// revocation holds within two seconds whatever is asked there. Whenever the keeper has something
+// for the control thread it says so (`on_news`), and the control thread collects it.
+//
+// A store that another file replaces while it is open (a backup that is moved over it) is closed,
+// and the new one opened; one line of the log says so (`store_replaced`).
 //
 // A store that cannot be read keeps nobody from being served: the last snapshot stays, one warning
 // is logged for each change of state, the gauge `store_failing` is 1, and the keeper tries again.
@@ -14,12 +20,15 @@
 #include <condition_variable>
 #include <cstddef>
 #include <cstdint>
+#include <ctime>
 #include <deque>
 #include <functional>
 #include <memory>
 #include <mutex>
+#include <span>
 #include <string>
 #include <thread>
+#include <utility>
 
 #include "flexd/account/limits.hpp"
 #include "flexd/account/snapshot.hpp"
@@ -28,6 +37,7 @@
 #include "flexd/errors/dialect.hpp"
 #include "flexd/metrics/core.hpp"
 #include "flexd/store/store.hpp"
+#include "outbox.hpp"
 
 namespace flexd::app {
 
@@ -39,14 +49,15 @@ struct KeeperOptions {
   uint64_t poll_ns = 250'000'000;
   // stop_ns is how long after `stop` a job may still begin.
   uint64_t stop_ns = 2'000'000'000;
+  // unix_s is the clock that says which month is running.
+  std::function<int64_t()> unix_s = [] { return static_cast<int64_t>(std::time(nullptr)); };
 };
 
 class Keeper {
  public:
   // Job is what the keeper's thread runs with the store. It must not throw.
   using Job = std::function<void(store::Store&)>;
-  // Reply is what the control thread runs when it collects.
-  using Reply = std::function<void()>;
+  using Reply = Outbox::Reply;
 
   // kJobsMax bounds the jobs that wait.
   static constexpr size_t kJobsMax = 1'024;
@@ -76,7 +87,12 @@ class Keeper {
   // submit queues a job; false if kJobsMax wait. From any thread.
   [[nodiscard]] bool submit(Job job);
   // reply queues what a job has for the control thread. For jobs.
-  void reply(Reply reply);
+  void reply(Reply reply) { outbox_.put(std::move(reply)); }
+  // wrote is told what the store has just taken: a job that records usage says so at once, or it
+  // is taken for another gateway's. For jobs.
+  void wrote(std::span<const store::UsageRow> rows, std::span<const store::KeyUse> uses) {
+    arena_.wrote(rows, uses);
+  }
   // collect runs the replies that came and returns the newest snapshot, or nullptr if there is none
   // since the last time. For the control thread.
   account::SnapshotPointer collect();
@@ -94,25 +110,29 @@ class Keeper {
   void run();
   void wind_up();
   void look();
+  bool follow();
+  store::StoreResult<void> renew();
+  store::StoreResult<void> learn();
   account::SnapshotPointer build(const store::Contents& contents);
   void note(const store::Error* error);
-  void tell();
 
   const KeeperOptions options_;
   std::unique_ptr<store::Store> store_;
+  account::LimitArena& arena_;
   account::SnapshotBuilder builder_;
   metrics::Core metrics_;
   std::array<bool, errors::kProviderCount> had_keys_{};
-  uint64_t version_ = 0;  // of the last snapshot
+  uint64_t version_ = 0;            // of the last snapshot
+  uint64_t spending_revision_ = 0;  // up to which the arena has learned, of spending_month_
+  int32_t spending_month_ = 0;
   bool failing_ = false;
-  bool untold_ = false;  // on_news could not be delivered
-  std::function<bool()> on_news_;
+  bool replaced_ = false;  // by another store, of which there is no snapshot yet
+  Outbox outbox_;
 
   std::mutex mutex_;
   std::condition_variable wake_;
   // Guarded by mutex_.
   std::deque<Job> jobs_;
-  std::deque<Reply> replies_;
   account::SnapshotPointer news_;
   bool stopping_ = false;
   Job last_;

@@ -74,7 +74,8 @@ Process::~Process() {
   // All at once where possible; the end of each makes sure of it.
   post_all(front::MailKind::stop);
   workers_.clear();
-  // It tells the control thread's reactor of its news.
+  // They tell the control thread's reactor of their news.
+  clerk_.reset();
   keeper_.reset();
   publisher_.reset();
   timer_.cancel();
@@ -228,6 +229,9 @@ void Process::collect() {
 
 Result<void> Process::start_admin() {
   if (settings_.admin_listen.empty()) return {};
+  if (keeper_ != nullptr) {
+    if (auto started = start_clerk(); !started) return started;
+  }
   front::AdminHooks hooks;
   hooks.is_ready = [this] { return phase_ == Phase::serving; };
   hooks.metrics_page = [this](std::function<void(std::string)> done) {
@@ -236,8 +240,8 @@ Result<void> Process::start_admin() {
   hooks.snapshot = [this] {
     return publisher_ != nullptr ? publisher_->current() : shared_.snapshot;
   };
-  hooks.with_store = [this](Keeper::Job job, Keeper::Reply done) {
-    return with_store(std::move(job), std::move(done));
+  hooks.with_store = [this](store::Number owner, Clerk::Job job, Clerk::Done done) {
+    return clerk_ != nullptr && clerk_->submit(owner, std::move(job), std::move(done));
   };
   hooks.clock = [this] {
     return account::Clock{.monotonic_ns = control_->now_ns(), .unix_s = control_->unix_ms() / 1000};
@@ -251,13 +255,16 @@ Result<void> Process::start_admin() {
   return {};
 }
 
-// with_store runs a job on the keeper's thread and then `done` on this one.
-bool Process::with_store(Keeper::Job job, Keeper::Reply done) {
-  if (keeper_ == nullptr) return false;
-  return keeper_->submit([this, job = std::move(job), done = std::move(done)](store::Store& store) {
-    job(store);
-    keeper_->reply(done);
+// start_clerk opens the store once more, for the admin listener alone.
+Result<void> Process::start_clerk() {
+  auto store = store::open_store(settings_.store, store::OpenMode::existing);
+  if (!store) return fail_with("--store: " + store.error().message);
+  clerk_ = std::make_unique<Clerk>(std::move(*store));
+  clerk_log_ = std::make_unique<Log>(log_writer_.add_ring(), log_format_, settings_.log_level);
+  clerk_->start(clerk_log_.get(), [this] {
+    return control_->post({.kind = static_cast<uint32_t>(ControlMail::clerk)});
   });
+  return {};
 }
 
 void Process::announce() const {
@@ -275,16 +282,24 @@ void Process::announce() const {
 void Process::run() {
   control_->run();
   for (const auto& worker : workers_) worker->join();
-  if (keeper_ != nullptr) finish_usage();
-  if (admin_ != nullptr) {
-    admin_->close();
-    const uint64_t give_up_ns = control_->now_ns() + kPublishNs;
-    while (!admin_->is_quiet() && control_->now_ns() < give_up_ns) {
-      control_->timers().set(timer_, control_->now_ns() + 10'000'000);
-      control_->turn(true);
-    }
+  if (clerk_ != nullptr) {
+    // Whoever waits for it is told that flexd ends.
+    clerk_->stop();
+    clerk_->collect();
   }
+  if (keeper_ != nullptr) finish_usage();
+  if (admin_ != nullptr) finish_admin();
   log_line(LogLevel::info, "stopped");
+}
+
+// finish_admin ends the admin listener, with a moment for its last answers.
+void Process::finish_admin() {
+  admin_->close();
+  const uint64_t give_up_ns = control_->now_ns() + kPublishNs;
+  while (!admin_->is_quiet() && control_->now_ns() < give_up_ns) {
+    control_->timers().set(timer_, control_->now_ns() + 10'000'000);
+    control_->turn(true);
+  }
 }
 
 void Process::on_signal() {
@@ -360,6 +375,9 @@ void Process::on_mail(const io::Mail& mail) {
       return;
     case ControlMail::keeper:
       collect();
+      return;
+    case ControlMail::clerk:
+      clerk_->collect();
       return;
     case ControlMail::usage:
       usage_->take(mail.number, std::unique_ptr<account::UsageTable>(

@@ -1,5 +1,5 @@
 // process.hpp: the whole of a running flexd: the control thread's reactor, its workers, the keeper
-// of the store, the admin listener, signals, and the service manager.
+// of the store, the admin listener and its clerk, signals, and the service manager.
 //
 //   process.cpp          start to end
 //   process_prepare.cpp  what is read and checked before anything listens
@@ -10,6 +10,7 @@
 #include <string>
 #include <vector>
 
+#include "clerk.hpp"
 #include "flexd/account/auth_failures.hpp"
 #include "flexd/account/limits.hpp"
 #include "flexd/base/log.hpp"
@@ -54,12 +55,13 @@ class Process final : public io::MailHandler {
   Result<void> start_admin();
   Result<void> start_workers();
   void start_keeper();
-  bool with_store(Keeper::Job job, Keeper::Reply done);
+  Result<void> start_clerk();
   void publish(account::SnapshotPointer snapshot);
   void retry_snapshot();
   void collect();
   void collect_usage();
   void finish_usage();
+  void finish_admin();
   void announce() const;
   void on_signal();
   void drain();
@@ -88,6 +90,8 @@ class Process final : public io::MailHandler {
   front::Shared shared_;
   std::unique_ptr<io::Reactor> control_;
   std::unique_ptr<front::Admin> admin_;
+  std::unique_ptr<Log> clerk_log_;
+  std::unique_ptr<Clerk> clerk_;  // null with --dev, and without an admin listener
   std::unique_ptr<metrics::Core> control_metrics_;
   std::vector<std::unique_ptr<WorkerThread>> workers_;
   std::unique_ptr<WorkerOrders> orders_;

@@ -107,8 +107,11 @@ void UsageCollector::write(const Tables& tables, store::Store& store, int wait_m
     backlog_.add(std::move(rows), uses);
   }
   store.set_wait_ms(wait_ms);
-  const auto written =
-      backlog_.write([&store](auto rows, auto uses) { return store.record_usage(rows, uses); });
+  const auto written = backlog_.write([this, &store](auto rows, auto uses) {
+    auto recorded = store.record_usage(rows, uses);
+    if (recorded) keeper_.wrote(rows, uses);
+    return recorded;
+  });
   store.set_wait_ms(store::kBusyMs);
   if (!written) metrics_.add(metrics::Counter::store_errors);
   if (failing_ == written.has_value()) {

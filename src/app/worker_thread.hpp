@@ -17,13 +17,14 @@
 
 namespace flexd::app {
 
-// Mail from a worker to the control thread; `number` is the worker's index. Or from the keeper.
-// `drained` and `ended` are said again until the mailbox has room for them.
+// Mail from a worker to the control thread; `number` is the worker's index. Or from the keeper, or
+// the clerk. `drained` and `ended` are said again until the mailbox has room for them.
 enum class ControlMail : uint32_t {
   drained,        // its last caller has gone
   published,      // its gauges are written
   lease_done,     // `pointer` is a SnapshotLease that it uses no more
   keeper,         // the keeper has something to collect
+  clerk,          // likewise the clerk
   usage,          // `pointer` is a UsageTable, full, that is the control thread's now
   usage_crowded,  // it would like to be asked for its usage
   ended,          // its loop is over

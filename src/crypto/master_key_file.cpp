@@ -81,15 +81,6 @@ std::string folder_of(const std::string& path) {
   return slash == 0 ? "/" : path.substr(0, slash);
 }
 
-// is_credential tells a file that the service manager put there: systemd.exec(5), LoadCredential=.
-bool is_credential(const std::string& path) {
-  const char* folder = std::getenv("CREDENTIALS_DIRECTORY");
-  if (folder == nullptr || *folder == '\0') return false;
-  std::string_view wanted = folder;
-  while (wanted.size() > 1 && wanted.ends_with('/')) wanted.remove_suffix(1);
-  return folder_of(path) == wanted;
-}
-
 Result<void> read_text(const std::string& path, Text& text) {
   // O_NONBLOCK: a FIFO is refused below rather than waited for.
   const Descriptor file(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK));
@@ -238,13 +229,17 @@ void add_line(Text& text, const Secret& key) {
   text.add_line({reinterpret_cast<const uint8_t*>(key.reveal().data()), key.size()});
 }
 
+// resolve is where the file lies, behind symbolic links; empty, and errno set, where there is none.
+std::string resolve(const std::string& path) {
+  std::array<char, PATH_MAX> resolved{};
+  if (::realpath(path.c_str(), resolved.data()) == nullptr) return {};
+  return resolved.data();
+}
+
 // replace_file puts `text` in the place of the file, through links to where it lies.
 Result<void> replace_file(const std::string& path, const Text& text) {
-  std::array<char, PATH_MAX> resolved{};
-  if (::realpath(path.c_str(), resolved.data()) == nullptr) {
-    return fail_by_errno(path, "cannot be found");
-  }
-  const std::string real(resolved.data());
+  const std::string real = resolve(path);
+  if (real.empty()) return fail_by_errno(path, "cannot be found");
   struct stat status{};
   if (::stat(real.c_str(), &status) != 0) return fail_by_errno(real, "cannot be read");
   Draft draft(real);
@@ -253,6 +248,14 @@ Result<void> replace_file(const std::string& path, const Text& text) {
 }
 
 }  // namespace
+
+bool is_credential(const std::string& path) {
+  const char* folder = std::getenv("CREDENTIALS_DIRECTORY");
+  if (folder == nullptr || *folder == '\0') return false;
+  std::string_view wanted = folder;
+  while (wanted.size() > 1 && wanted.ends_with('/')) wanted.remove_suffix(1);
+  return folder_of(path) == wanted;
+}
 
 Result<MasterKeys> MasterKeys::read(const std::string& path) {
   auto keys = read_keys(path);
@@ -302,8 +305,12 @@ MasterKeyLock::~MasterKeyLock() {
 }
 
 Result<MasterKeyLock> MasterKeyLock::take(const std::string& path) {
-  // The folder's, since the file itself is replaced by others while they hold the lock.
-  const int fd = ::open(folder_of(path).c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  // The folder's, since the file itself is replaced by others while they hold the lock; and of
+  // where it lies, so that whoever names it by a link takes the same. One that is not there yet is
+  // made under its own name.
+  const std::string real = resolve(path);
+  const std::string folder = folder_of(real.empty() ? path : real);
+  const int fd = ::open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
   if (fd < 0) return fail_at(path, std::string("its folder: ") + std::strerror(errno));
   MasterKeyLock lock;
   lock.fd_ = fd;

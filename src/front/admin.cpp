@@ -29,6 +29,7 @@ class Admin::Server final : public io::AcceptHandler {
     auto connection = std::make_unique<AdminConnection>(
         reactor_, socket, peer, number,
         [this](uint64_t which, const AdminRequest& request) { handle(which, request); },
+        [this](uint64_t which, const AdminRequest& request) { return wants_body(which, request); },
         [this](uint64_t which) { connections_.erase(which); });
     AdminConnection* const handler = connection.get();
     connections_.emplace(number, std::move(connection));
@@ -75,6 +76,16 @@ class Admin::Server final : public io::AcceptHandler {
     } else {
       page(number, request.path);
     }
+  }
+
+  // wants_body: no page has one, and the API takes none of a caller whom it refuses anyway.
+  bool wants_body(uint64_t number, const AdminRequest& request) {
+    if (is_api_path(request.path)) {
+      return !api_.refuse(
+          request, [this, number](const AdminAnswer& answer) { this->answer(number, answer); });
+    }
+    handle(number, request);
+    return false;
   }
 
   void page(uint64_t number, std::string_view path) {

@@ -49,7 +49,10 @@ struct Holder {
 struct AdminApi::Call {
   AdminRequest request;
   Holder holder;
-  std::string id;  // the part of the path between the fixed ones
+  std::string id;     // the part of the path between the fixed ones
+  std::string allow;  // the methods of its path, where it has another
+  void (*run)(store::Store& store, Call& call) = nullptr;
+  store::Number key = 0;
   std::string doc_url_base;
   int64_t now_s = 0;
   AdminAnswer answer;
@@ -59,6 +62,8 @@ struct AdminApi::Call {
   void fail_store(const store::Error& error, std::string_view what) {
     if (error.kind == store::Error::Kind::not_found) {
       fail({.code = Code::not_found, .detail = what});
+    } else if (error.kind == store::Error::Kind::full) {
+      fail({.code = Code::quota_exceeded, .variant = Variant::too_many_keys});
     } else if (error.kind == store::Error::Kind::unavailable) {
       fail({.code = Code::service_unavailable, .variant = Variant::store_unavailable});
     } else {
@@ -351,10 +356,23 @@ bool match(std::string_view path, std::string_view pattern, std::string& id) {
 const Endpoint* find_endpoint(const AdminRequest& request, std::string& id, std::string& allow) {
   for (const Endpoint& endpoint : kEndpoints) {
     if (!match(request.path, endpoint.path, id)) continue;
-    if (request.method == endpoint.method) return &endpoint;
-    allow += (allow.empty() ? "" : ", ") + std::string(http::method_text(endpoint.method));
+    const bool gets = endpoint.method == http::Method::get;
+    if (request.method == endpoint.method || (gets && request.method == http::Method::head)) {
+      return &endpoint;
+    }
+    allow += allow.empty() ? "" : ", ";
+    allow += http::method_text(endpoint.method);
+    if (gets) allow += ", HEAD";
   }
   return nullptr;
+}
+
+// tell_use notes a key's use, unless that has to wait for long: the answer is made, and waits too.
+void tell_use(store::Store& store, const store::KeyUse& use) {
+  constexpr int kWaitMs = 200;
+  store.set_wait_ms(kWaitMs);
+  discard(store.record_usage({}, {&use, 1}), "the next use is told again");
+  store.set_wait_ms(store::kBusyMs);
 }
 
 }  // namespace
@@ -370,7 +388,7 @@ Result<const account::KeyRecord*, Error> AdminApi::authenticate(
   return account::authenticate(caller, snapshot, *hooks_.auth_failures, hooks_.clock(), nullptr);
 }
 
-void AdminApi::handle(const AdminRequest& request, const Done& done) {
+std::shared_ptr<Call> AdminApi::make_call(const AdminRequest& request) const {
   auto call = std::make_shared<Call>();
   call->request = {.method = request.method,
                    .path = request.path,
@@ -379,34 +397,61 @@ void AdminApi::handle(const AdminRequest& request, const Done& done) {
                    .body = request.body,
                    .peer = request.peer};
   call->doc_url_base = hooks_.doc_url_base;
+  return call;
+}
+
+// admit finds out who asks for what, in the promised order of checks. The error's views are the
+// call's.
+Result<void, Error> AdminApi::admit(const AdminRequest& request, Call& call) const {
+  const Endpoint* const endpoint = find_endpoint(request, call.id, call.allow);
+  if (endpoint == nullptr && call.allow.empty()) {
+    return flexd::fail(Error{.code = Code::unknown_url, .detail = "GET /api/keys"});
+  }
+  if (endpoint == nullptr) {
+    return flexd::fail(Error{.code = Code::method_not_allowed, .detail = call.allow});
+  }
+  const account::SnapshotPointer snapshot = hooks_.snapshot ? hooks_.snapshot() : nullptr;
+  if (snapshot == nullptr) {
+    return flexd::fail(
+        Error{.code = Code::service_unavailable, .variant = Variant::store_unavailable});
+  }
+  const auto key = authenticate(request, *snapshot);
+  if (!key) return flexd::fail(key.error());
+  const account::Organization& organization = snapshot->organization(**key);
+  call.run = endpoint->run;
+  call.key = (*key)->number;
+  call.holder = {organization.number, organization.id, organization.name, (*key)->id};
+  return {};
+}
+
+bool AdminApi::refuse(const AdminRequest& request, const Done& done) {
+  const auto call = make_call(request);
+  const auto admitted = admit(request, *call);
+  if (admitted) return false;
+  call->fail(admitted.error());
+  finish(*call, done);
+  return true;
+}
+
+void AdminApi::handle(const AdminRequest& request, const Done& done) {
+  const auto call = make_call(request);
   const auto refuse = [&](const Error& error) {
     call->fail(error);
     finish(*call, done);
   };
-  std::string allow;
-  const Endpoint* const endpoint = find_endpoint(request, call->id, allow);
-  if (endpoint == nullptr && allow.empty()) {
-    return refuse({.code = Code::unknown_url, .detail = "GET /api/keys"});
-  }
-  if (endpoint == nullptr) return refuse({.code = Code::method_not_allowed, .detail = allow});
-  const account::SnapshotPointer snapshot = hooks_.snapshot ? hooks_.snapshot() : nullptr;
-  if (snapshot == nullptr) {
-    return refuse({.code = Code::service_unavailable, .variant = Variant::store_unavailable});
-  }
-  const auto key = authenticate(request, *snapshot);
-  if (!key) return refuse(key.error());
-  const account::Organization& organization = snapshot->organization(**key);
-  call->holder = {organization.number, organization.id, organization.name, (*key)->id};
+  if (const auto admitted = admit(request, *call); !admitted) return refuse(admitted.error());
   call->now_s = static_cast<int64_t>(hooks_.clock().unix_s);
-  uint32_t& under_way = under_way_[organization.number];
+  uint32_t& under_way = under_way_[call->holder.organization];
   if (under_way >= kCallsPerOrganization) return refuse({.code = Code::rate_limit_exceeded});
-  const std::optional<store::KeyUse> use = first_use((*key)->number, call->now_s);
+  const std::optional<store::KeyUse> use = first_use(call->key, call->now_s);
   const bool taken = hooks_.with_store(
-      [call, use, run = endpoint->run](store::Store& store) {
-        run(store, *call);
-        if (use) discard(store.record_usage({}, {&*use, 1}), "the next use is told again");
+      call->holder.organization,
+      [call, use](store::Store& store) {
+        call->run(store, *call);
+        if (use) tell_use(store, *use);
       },
-      [this, call, done] {
+      [this, call, done](bool ran) {
+        if (!ran) call->fail({.code = Code::service_unavailable, .variant = Variant::draining});
         --under_way_[call->holder.organization];
         finish(*call, done);
       });

@@ -7,11 +7,14 @@
 //   GET  /api/balance
 //   GET  /api/usage                ?since=DATE&until=DATE&by=day,model&key=ID
 //
+// HEAD is GET without the body (RFC 9110 9.3.2).
+//
 // JSON in, JSON out (store/json.hpp), errors in the envelope of the public listener. A management
 // key sees its own organization and nothing else: what belongs to another is not_found.
 #pragma once
 
 #include <functional>
+#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -36,8 +39,13 @@ class AdminApi {
 
   // handle answers through `done`, now or in a later turn of the same thread, and logs the request.
   void handle(const AdminRequest& request, const Done& done);
+  // refuse does so with a request that is refused whatever its body is, and is false for any other:
+  // a caller without a good key has no body read.
+  bool refuse(const AdminRequest& request, const Done& done);
 
  private:
+  std::shared_ptr<Call> make_call(const AdminRequest& request) const;
+  Result<void, errors::Error> admit(const AdminRequest& request, Call& call) const;
   Result<const account::KeyRecord*, errors::Error> authenticate(
       const AdminRequest& request, const account::Snapshot& snapshot) const;
   std::optional<store::KeyUse> first_use(store::Number key, int64_t now_s);

@@ -32,12 +32,13 @@ AdminAnswer admin_error(const errors::Error& error, std::string_view request_id,
 }
 
 AdminConnection::AdminConnection(io::Reactor& reactor, io::SocketId socket, const io::Address& peer,
-                                 uint64_t number, Handle handle, Gone gone)
+                                 uint64_t number, Handle handle, WantsBody wants_body, Gone gone)
     : reactor_(reactor),
       socket_(socket),
       peer_(peer),
       number_(number),
       handle_(std::move(handle)),
+      wants_body_(std::move(wants_body)),
       gone_(std::move(gone)),
       input_(reactor.blocks()),
       timer_(timer_callback<AdminConnection, &AdminConnection::on_timer>, this) {
@@ -46,11 +47,16 @@ AdminConnection::AdminConnection(io::Reactor& reactor, io::SocketId socket, cons
 
 void AdminConnection::on_data(std::string_view bytes) {
   if (state_ == State::closing) return;
-  if (!input_.append(bytes) || input_.size() > 2 * http::kHeadBytesMax + limits::kBodyBytesMax) {
+  if (!input_.append(bytes)) {
     close();
     return;
   }
   read_requests();
+  // The next requests wait with the kernel. Nobody makes flexd hold more than a head unasked.
+  if (state_ == State::busy && !paused_ && input_.size() > http::kHeadBytesMax) {
+    paused_ = true;
+    reactor_.pause(socket_);
+  }
 }
 
 void AdminConnection::on_peer_closed() {
@@ -90,16 +96,16 @@ bool AdminConnection::read_head() {
     return false;
   }
   begin_request(head);
-  const bool too_large = head.content_length > limits::kBodyBytesMax;
   const bool waits = head.expect_continue;
   input_.consume(result.consumed);  // the head's views go with it
-  if (too_large) {
-    refuse(errors::Code::request_too_large);
-    return false;
-  }
   if (framing_ == http::Framing::none || (framing_ == http::Framing::length && body_left_ == 0)) {
     finish_request();
     return true;
+  }
+  if (!wants_body()) return false;
+  if (body_left_ > limits::kBodyBytesMax) {
+    refuse(errors::Code::request_too_large);
+    return false;
   }
   state_ = State::body;
   if (waits) {
@@ -125,6 +131,20 @@ void AdminConnection::begin_request(const http::RequestHead& head) {
   framing_ = head.framing;
   body_left_ = head.content_length;
   chunks_.reset();
+}
+
+// wants_body asks whether to read on behind the head. After a no the body is not told from the next
+// request, so that none can follow.
+bool AdminConnection::wants_body() {
+  const bool keep_alive = std::exchange(keep_alive_, false);
+  state_ = State::busy;
+  arm();
+  if (!wants_body_(number_, request_)) {
+    crypto::wipe(request_.authorization.data(), request_.authorization.size());
+    return false;
+  }
+  keep_alive_ = keep_alive;
+  return true;
 }
 
 bool AdminConnection::read_body() {
@@ -197,6 +217,7 @@ void AdminConnection::answer(const AdminAnswer& answer) {
   }
   arm();
   state_ = State::head;
+  if (std::exchange(paused_, false)) reactor_.resume(socket_);
   read_requests();
 }
 
@@ -204,7 +225,7 @@ void AdminConnection::close() {
   if (state_ == State::closing) return;
   state_ = State::closing;
   reactor_.timers().set(timer_, reactor_.now_ns() + kAdminGoodbyeNs);
-  reactor_.close(socket_);
+  reactor_.close(socket_, limits::kDrainNs, limits::kDrainBytesMax);
 }
 
 // arm gives the next request, from now to its last byte, or the answer to one, so much time.

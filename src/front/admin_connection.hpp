@@ -46,10 +46,13 @@ AdminAnswer admin_error(const errors::Error& error, std::string_view request_id,
 class AdminConnection final : public io::SocketHandler {
  public:
   using Handle = std::function<void(uint64_t number, const AdminRequest& request)>;
+  // WantsBody looks at a request whose body is still to come. False: it is answered, now or later,
+  // without the body, which is then read away unseen, and the connection ends.
+  using WantsBody = std::function<bool(uint64_t number, const AdminRequest& request)>;
   using Gone = std::function<void(uint64_t number)>;
 
   AdminConnection(io::Reactor& reactor, io::SocketId socket, const io::Address& peer,
-                  uint64_t number, Handle handle, Gone gone);
+                  uint64_t number, Handle handle, WantsBody wants_body, Gone gone);
 
   void on_data(std::string_view bytes) override;
   void on_peer_closed() override;
@@ -74,6 +77,7 @@ class AdminConnection final : public io::SocketHandler {
   bool read_head();
   bool read_body();
   void begin_request(const http::RequestHead& head);
+  bool wants_body();
   // refuse answers what cannot be read on, and ends the connection.
   void refuse(errors::Code code);
   void finish_request();
@@ -85,6 +89,7 @@ class AdminConnection final : public io::SocketHandler {
   io::Address peer_;
   uint64_t number_;
   Handle handle_;
+  WantsBody wants_body_;
   Gone gone_;
   Buffer input_;
   Timer timer_;
@@ -94,6 +99,7 @@ class AdminConnection final : public io::SocketHandler {
   uint64_t body_left_ = 0;
   State state_ = State::head;
   bool reading_ = false;
+  bool paused_ = false;  // nothing is received while an answer is awaited and enough has come
   bool keep_alive_ = true;
   bool head_only_ = false;
 };

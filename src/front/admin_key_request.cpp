@@ -1,11 +1,10 @@
 #include "admin_key_request.hpp"
 
 #include <array>
-#include <limits>
 
 #include "flexd/json/cursor.hpp"
 #include "flexd/json/finder.hpp"
-#include "flexd/store/json.hpp"
+#include "flexd/store/bounds.hpp"
 #include "flexd/surface/start_within.hpp"
 
 namespace flexd::front {
@@ -28,7 +27,7 @@ enum Member : size_t {
   kBudgetUsd,
   kNativeParameters,
 };
-constexpr size_t kNameBytesMax = 64;
+constexpr size_t kAmountBytesMax = 32;
 constexpr int64_t kExpiresAtMax = 253'402'300'799;  // the end of the year 9999
 
 Error broken(const json::Error& error) {
@@ -82,14 +81,13 @@ class Reader {
     }
     return std::string(*text);
   }
-  // number is from `least` to `most`; nullopt where there is none.
-  std::optional<int64_t> number(Member member, int64_t least, int64_t most,
-                                std::string_view expected) {
+  // number is within the bounds; nullopt where there is none.
+  std::optional<int64_t> number(Member member, const store::Bounds& bounds) {
     const json::Value found = value(member);
     if (!found.exists()) return std::nullopt;
     const std::optional<int64_t> number =
         found.is(json::Type::kNumber) ? found.to_int64() : std::nullopt;
-    if (!number || *number < least || *number > most) refuse(member, expected);
+    if (!number || !bounds.hold(*number)) refuse(member, bounds.words);
     return number;
   }
 
@@ -103,7 +101,7 @@ class Reader {
 // read_name: the store takes nothing that could not be shown in a terminal.
 void read_name(Reader& reader, store::Key& key) {
   constexpr std::string_view kExpected = "a string of at most 64 printable ASCII characters";
-  key.name = reader.text(kName, kNameBytesMax, kExpected);
+  key.name = reader.text(kName, store::kKeyNameBytesMax, kExpected);
   for (const char c : key.name) {
     if (c < ' ' || c > '~') reader.refuse(kName, kExpected);
   }
@@ -125,8 +123,9 @@ void read_models(Reader& reader, store::Key& key) {
   if (!list.exists()) return;
   if (!list.is(json::Type::kArray)) reader.refuse(kModels, kExpected);
   for (const json::Value element : json::Elements(list)) {
-    std::string name = reader.element_text(kModels, element, kModelBytesMax, kExpected);
-    if (!is_pattern(name) || key.models.size() == kModelsMax) reader.refuse(kModels, kExpected);
+    std::string name = reader.element_text(kModels, element, store::kModelBytesMax, kExpected);
+    if (!is_pattern(name) || key.models.size() == store::kModelPatternsMax)
+      reader.refuse(kModels, kExpected);
     if (reader.failed()) return;
     key.models.push_back(std::move(name));
   }
@@ -135,21 +134,17 @@ void read_models(Reader& reader, store::Key& key) {
 }
 
 void read_limits(Reader& reader, store::Key& key) {
-  constexpr int64_t kMost = std::numeric_limits<int64_t>::max();
-  if (const auto number = reader.number(kRequestsPerMinute, 1, std::numeric_limits<uint32_t>::max(),
-                                        "a whole number of 1 or more")) {
+  if (const auto number = reader.number(kRequestsPerMinute, store::kRequestsPerMinuteBounds)) {
     key.requests_per_minute = static_cast<uint32_t>(*number);
   }
-  key.budget_requests = reader.number(kBudgetRequests, 0, kMost, "a whole number of 0 or more");
-  constexpr std::string_view kMoney = "a decimal string in USD such as \"12.50\"";
-  if (reader.value(kBudgetUsd).exists()) {
-    const std::string text = reader.text(kBudgetUsd, 32, kMoney);
-    key.budget_nanos = store::parse_usd(text);
-    if (!key.budget_nanos || *key.budget_nanos < 0 ||
-        *key.budget_nanos % store::kNanosPerMicro != 0) {
-      reader.refuse(kBudgetUsd, kMoney);
-    }
-  }
+  key.budget_requests = reader.number(kBudgetRequests, store::kBudgetRequestsBounds);
+  const json::Value budget = reader.value(kBudgetUsd);
+  if (!budget.exists()) return;
+  // A number's binary fraction would not add up.
+  if (!budget.is(json::Type::kString)) reader.refuse(kBudgetUsd, "a string");
+  constexpr std::string_view kWords = store::kBudgetNanosBounds.words;
+  key.budget_nanos = store::parse_budget(reader.text(kBudgetUsd, kAmountBytesMax, kWords));
+  if (!key.budget_nanos) reader.refuse(kBudgetUsd, kWords);
 }
 
 // unknown_member is the name of a member that is not on the list, as it is written.
@@ -178,10 +173,9 @@ Result<store::Key, Error> read_key_request(std::string_view body, int64_t now_s)
   Reader reader(body, fields);
   store::Key key;
   read_name(reader, key);
-  if (const auto at = reader.number(kExpiresAt, now_s + 1, kExpiresAtMax,
-                                    "a Unix time in seconds that is still to come")) {
-    key.expires_at_s = *at;
-  }
+  const store::Bounds to_come{now_s + 1, kExpiresAtMax,
+                              "a Unix time in seconds that is still to come"};
+  key.expires_at_s = reader.number(kExpiresAt, to_come).value_or(0);
   key.start_within = reader.text(kStartWithin, 64, "one of the forms of start_within");
   if (reader.value(kStartWithin).exists() && !surface::parse_start_within(key.start_within)) {
     reader.refuse(kStartWithin, "one of the forms of start_within");

@@ -16,17 +16,13 @@ namespace flexd::front {
 //   expires_at           Unix seconds, after `now_s`
 //   start_within         any form of the field
 //   models               a list of names, each of which may end in '*'
-//   requests_per_minute  1 or more
-//   budget_requests      0 or more, a calendar month
-//   budget_usd           a decimal string, "12.50", of at most six places
+//   requests_per_minute, budget_requests
+//                        whole numbers within the bounds of store/bounds.hpp; a calendar month's
+//   budget_usd           likewise a decimal string, "12.50", of at most six places
 //   native_parameters    a boolean
 //
 // null is as if the member were not there. Another member is refused. What identifies the key is
 // not filled in. The error's views point into `body`.
 Result<store::Key, errors::Error> read_key_request(std::string_view body, int64_t now_s);
-
-// kModelsMax bounds the list of models, kModelBytesMax each of its names.
-inline constexpr size_t kModelsMax = 100;
-inline constexpr size_t kModelBytesMax = 128;
 
 }  // namespace flexd::front

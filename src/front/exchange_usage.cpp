@@ -135,7 +135,7 @@ void Exchange::count_tokens(const surface::Usage& usage, store::UsageCounts& cou
   counts.reasoning_tokens = count(usage.reasoning_tokens, metrics::TokenKind::reasoning);
   const Bill& due = bill();
   if (organization_->prepaid) counts.drawn_nanos = to_count(due.charged_nanos);
-  account::charge(*key_, *organization_, due.charged_nanos, admitted_);
+  account::charge(*key_, *organization_, due.charged_nanos, admitted_, clock());
   if (!due.priced) {
     counts.unpriced = usage.input_tokens != 0 || usage.output_tokens != 0 ? 1 : 0;
     return;

@@ -38,26 +38,6 @@ void write_limit(JsonWriter& writer, std::string_view name, std::optional<Intege
   }
 }
 
-std::string_view value_of(const UsageRow& row, UsageColumn column) {
-  switch (column) {
-    case UsageColumn::model:
-      return row.model;
-    case UsageColumn::provider:
-      return row.provider;
-    case UsageColumn::tier_asked:
-      return row.tier_asked;
-    case UsageColumn::tier_served:
-      return row.tier_served;
-    case UsageColumn::reason:
-      return row.reason;
-    case UsageColumn::organization:
-    case UsageColumn::key:
-    case UsageColumn::day:
-      break;
-  }
-  return {};
-}
-
 bool all_digits(std::string_view text) {
   for (const char c : text) {
     if (c < '0' || c > '9') return false;
@@ -166,20 +146,34 @@ void write_provider_key_members(JsonWriter& writer, const SealedProviderKey& key
   write_time(writer, "created_at", key.created_at_s);
 }
 
+std::string usage_text(const UsageRow& row, UsageColumn column, const UsageNames& names) {
+  switch (column) {
+    case UsageColumn::organization:
+      return names.organization(row.organization);
+    case UsageColumn::key:
+      return names.key(row.key);
+    case UsageColumn::day:
+      return date_text(row.day);
+    case UsageColumn::model:
+      return row.model;
+    case UsageColumn::provider:
+      return row.provider;
+    case UsageColumn::tier_asked:
+      return row.tier_asked;
+    case UsageColumn::tier_served:
+      return row.tier_served;
+    case UsageColumn::reason:
+      return row.reason;
+  }
+  return {};
+}
+
 void write_usage_row(JsonWriter& writer, const UsageRow& row, std::span<const UsageColumn> by,
                      const UsageNames& names) {
   writer.begin_object();
   for (const UsageColumn column : by) {
     writer.key(kUsageColumnWords[static_cast<size_t>(column)]);
-    if (column == UsageColumn::organization) {
-      writer.string(names.organization(row.organization));
-    } else if (column == UsageColumn::key) {
-      writer.string(names.key(row.key));
-    } else if (column == UsageColumn::day) {
-      writer.string(date_text(row.day));
-    } else {
-      writer.string(value_of(row, column));
-    }
+    writer.string(usage_text(row, column, names));
   }
   const UsageCounts& counts = row.counts;
   writer.key("requests").integer(counts.requests).key("errors").integer(counts.errors);

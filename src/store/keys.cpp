@@ -1,6 +1,7 @@
 // Keys of callers.
 #include <cstring>
 
+#include "flexd/store/bounds.hpp"
 #include "rules.hpp"
 #include "sqlite_store.hpp"
 
@@ -149,10 +150,24 @@ StoreResult<void> SqliteStore::insert_key(const Key& key, std::string_view id) {
   return {};
 }
 
+StoreResult<void> SqliteStore::check_room(const Organization& owner) {
+  // By the index alone, and no further than it matters: some 15 ms where there is room for one.
+  Statement statement(database_,
+                      "SELECT count(*) FROM (SELECT 1 FROM keys WHERE organization = ? LIMIT ?)");
+  const auto row = statement.bind(owner.number, kKeysMax).step();
+  if (!row) return fail(row.error());
+  if (static_cast<size_t>(statement.integer(0)) < kKeysMax) return {};
+  return fail_as(Error::Kind::full, owner.name + " has " + std::to_string(kKeysMax) +
+                                        " keys, revoked ones among them, the most that an "
+                                        "organization can have");
+}
+
 StoreResult<Key> SqliteStore::create_key(const Key& key) {
   if (auto done = check_key(key); !done) return fail(std::move(done.error()));
   return write([&]() -> StoreResult<Key> {
-    if (auto owner = organization(key.organization); !owner) return fail(std::move(owner.error()));
+    const auto owner = organization(key.organization);
+    if (!owner) return fail(owner.error());
+    if (auto done = check_room(*owner); !done) return fail(std::move(done.error()));
     const auto id = fresh_id("key_", "keys");
     if (!id) return fail(id.error());
     if (auto done = insert_key(key, *id); !done) {

@@ -3,11 +3,13 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <chrono>
 #include <cstring>
 #include <thread>
 
+#include "place.hpp"
 #include "schema.hpp"
 #include "sqlite_store.hpp"
 
@@ -15,6 +17,10 @@ namespace flexd::store {
 namespace {
 
 constexpr auto kJournalPoll = std::chrono::milliseconds(5);
+// kLockPollBitsMax: a lock is looked for after 1, 2, 4 and so on to 2^n ms.
+constexpr int kLockPollBitsMax = 5;
+// kStepsPerLook is how many steps of a statement, a few microseconds, pass between two looks.
+constexpr int kStepsPerLook = 1'000;
 
 std::unexpected<Error> unavailable(const std::string& path, const std::string& what) {
   return fail_as(Error::Kind::unavailable, path + ": " + what);
@@ -63,7 +69,7 @@ StoreResult<void> make_file(const std::string& path) {
   return {};
 }
 
-StoreResult<void> check_file(const std::string& path) {
+StoreResult<FileId> check_file(const std::string& path) {
   struct stat status{};
   if (::stat(path.c_str(), &status) != 0) {
     if (errno != ENOENT) return unavailable(path, std::strerror(errno));
@@ -71,7 +77,7 @@ StoreResult<void> check_file(const std::string& path) {
                    path + ": there is no store; make one with `flexctl init`");
   }
   if (!S_ISREG(status.st_mode)) return unavailable(path, "is not a file");
-  return {};
+  return FileId{status.st_dev, status.st_ino};
 }
 
 // use_wal switches to the write-ahead log, which lets others read while one writes. The file keeps
@@ -108,9 +114,31 @@ StoreResult<void> configure(const Database& database) {
 
 }  // namespace
 
-void SqliteStore::set_wait_ms(int wait_ms) {
-  wait_ms_ = wait_ms;
-  sqlite3_busy_timeout(database_.get(), wait_ms_);
+SqliteStore::SqliteStore(Opened opened)
+    : database_(std::move(opened.database)), place_(std::move(opened.place)) {
+  attach();
+}
+
+void SqliteStore::attach() {
+  // Both stop once the store is interrupted. sqlite3_interrupt would end the statement that runs
+  // and not the wait for a lock, nor what begins a moment later.
+  sqlite3_busy_handler(database_.get(), &SqliteStore::wait, this);
+  sqlite3_progress_handler(database_.get(), kStepsPerLook, &SqliteStore::look_up, this);
+}
+
+int SqliteStore::wait(void* store, int count) {
+  auto& self = *static_cast<SqliteStore*>(store);
+  const auto now = std::chrono::steady_clock::now();
+  if (count == 0) self.waits_since_ = now;
+  const auto left = self.waits_since_ + std::chrono::milliseconds(self.wait_ms_) - now;
+  if (left <= left.zero() || self.interrupted_) return 0;
+  const auto step = std::chrono::milliseconds(1 << std::min(count, kLockPollBitsMax));
+  std::this_thread::sleep_for(std::min<std::chrono::nanoseconds>(step, left));
+  return 1;
+}
+
+int SqliteStore::look_up(void* store) {
+  return static_cast<SqliteStore*>(store)->interrupted_ ? 1 : 0;
 }
 
 StoreResult<std::unique_ptr<Store>> open_store(const std::string& location, OpenMode mode) {
@@ -119,8 +147,15 @@ StoreResult<std::unique_ptr<Store>> open_store(const std::string& location, Open
   if (mode == OpenMode::create) {
     if (auto done = make_file(*path); !done) return fail(std::move(done.error()));
   }
-  if (auto done = check_file(*path); !done) return fail(std::move(done.error()));
-  auto database = Database::open(*path);
+  auto opened = open_database(*path, mode);
+  if (!opened) return fail(std::move(opened.error()));
+  return std::make_unique<SqliteStore>(std::move(*opened));
+}
+
+StoreResult<Opened> open_database(const std::string& path, OpenMode mode) {
+  const auto file = check_file(path);
+  if (!file) return fail(file.error());
+  auto database = Database::open(path);
   if (!database) return fail(std::move(database.error()));
   if (auto done = configure(*database); !done) return fail(std::move(done.error()));
 
@@ -128,17 +163,22 @@ StoreResult<std::unique_ptr<Store>> open_store(const std::string& location, Open
   if (!state) return fail(state.error());
   if (*state == SchemaState::empty && mode == OpenMode::existing) {
     return fail_as(Error::Kind::not_found,
-                   *path + ": the file is empty; make a store with `flexctl init`");
+                   path + ": the file is empty; make a store with `flexctl init`");
   }
   if (sqlite3_db_readonly(database->get(), "main") != 0) {
-    return unavailable(*path, "can only be read; check the owner and mode of the file");
+    return unavailable(path, "can only be read; check the owner and mode of the file");
   }
   if (auto done = use_wal(*database); !done) return fail(std::move(done.error()));
   if (*state != SchemaState::current) {
     if (auto done = migrate(*database, migrations()); !done) return fail(std::move(done.error()));
   }
   if (auto done = install_functions(*database); !done) return fail(std::move(done.error()));
-  return std::make_unique<SqliteStore>(std::move(*database));
+  // It is open since the first read above, and stays there as long as the database is.
+  std::string log = std::string(sqlite3_db_filename(database->get(), "main")) + "-wal";
+  const FileId log_file = file_id(log).value_or(FileId{});
+  return Opened{
+      .database = std::move(*database),
+      .place = {.path = path, .file = *file, .log = std::move(log), .log_file = log_file}};
 }
 
 }  // namespace flexd::store

@@ -105,9 +105,9 @@ StoreResult<size_t> SqliteStore::reseal(const Seal& seal) {
 
 void SqliteStore::forget_old_pages() {
   // A reader that is at it keeps the log; not worth a wait, since a later checkpoint does it.
-  sqlite3_busy_timeout(database_.get(), kForgetMs);
+  const int wait_ms = std::exchange(wait_ms_, kForgetMs);
   discard(database_.number("PRAGMA wal_checkpoint(TRUNCATE)"), "best effort");
-  sqlite3_busy_timeout(database_.get(), wait_ms_);
+  wait_ms_ = wait_ms;
 }
 
 }  // namespace flexd::store

@@ -2,18 +2,21 @@
 
 #include <algorithm>
 
+#include "flexd/store/bounds.hpp"
+#include "flexd/store/json.hpp"
 #include "sqlite.hpp"
 
 namespace flexd::store {
 namespace {
 
-constexpr size_t kNameBytesMax = 64;
+constexpr size_t kOrganizationNameBytesMax = 64;
+// kQuotedBytesMax is enough for any good name.
+constexpr size_t kQuotedBytesMax = 64;
 constexpr size_t kShownBytesMax = 32;
 constexpr size_t kStartWithinBytesMax = 32;
-constexpr size_t kModelBytesMax = 128;
-constexpr size_t kModelPatternsMax = 100;
 constexpr size_t kSecretIdBytesMax = 64;
 constexpr size_t kSealedBytesMax = 4096;
+constexpr size_t kAmountPlacesMax = 6;
 // Usage has what requests say, which no rule of names holds for.
 constexpr size_t kUsageTextBytesMax = 512;
 constexpr std::string_view kProviders[] = {"openai", "gemini", "anthropic"};
@@ -61,21 +64,48 @@ bool within(int64_t value) {
   return value >= 0;
 }
 
-bool within(std::optional<int64_t> value) {
-  return !value || *value >= 0;
+StoreResult<void> check_bounds(std::string_view what, int64_t number, const Bounds& bounds) {
+  if (bounds.hold(number)) return {};
+  return invalid(std::string(what) + ": " + std::string(bounds.words));
+}
+
+StoreResult<void> check_limits(const Key& key) {
+  if (key.requests_per_minute != 0) {
+    auto done = check_bounds("requests per minute of a key", key.requests_per_minute,
+                             kRequestsPerMinuteBounds);
+    if (!done) return done;
+  }
+  auto done =
+      check_bounds("budget in requests", key.budget_requests.value_or(0), kBudgetRequestsBounds);
+  if (!done) return done;
+  return check_bounds("budget", key.budget_nanos.value_or(0), kBudgetNanosBounds);
 }
 
 }  // namespace
 
 std::string quoted(std::string_view text) {
   std::string result = "\"";
-  for (const char c : text.substr(0, kNameBytesMax)) result += is_printable(c) ? c : '?';
-  result += text.size() > kNameBytesMax ? "...\"" : "\"";
+  for (const char c : text.substr(0, kQuotedBytesMax)) result += is_printable(c) ? c : '?';
+  result += text.size() > kQuotedBytesMax ? "...\"" : "\"";
   return result;
 }
 
+std::optional<int64_t> parse_amount(std::string_view text) {
+  const size_t point = text.find('.');
+  if (point != std::string_view::npos && text.size() - point - 1 > kAmountPlacesMax) {
+    return std::nullopt;
+  }
+  return parse_usd(text);
+}
+
+std::optional<int64_t> parse_budget(std::string_view text) {
+  if (text.starts_with('-')) return std::nullopt;
+  const auto nanos = parse_amount(text);
+  return nanos && kBudgetNanosBounds.hold(*nanos) ? nanos : std::nullopt;
+}
+
 StoreResult<void> check_organization_name(std::string_view name) {
-  if (name.empty() || name.size() > kNameBytesMax ||
+  if (name.empty() || name.size() > kOrganizationNameBytesMax ||
       !std::ranges::all_of(name, is_name_character)) {
     return invalid("organization name " + quoted(name) +
                    ": 1 to 64 of letters, digits, '-', '_' and '.'");
@@ -88,7 +118,7 @@ StoreResult<void> check_organization_name(std::string_view name) {
 }
 
 StoreResult<void> check_key(const Key& key) {
-  if (key.name.size() > kNameBytesMax || !std::ranges::all_of(key.name, is_printable)) {
+  if (key.name.size() > kKeyNameBytesMax || !std::ranges::all_of(key.name, is_printable)) {
     return invalid("key name " + quoted(key.name) + ": at most 64 printable ASCII characters");
   }
   if (key.shown.size() > kShownBytesMax || !std::ranges::all_of(key.shown, is_visible)) {
@@ -100,9 +130,7 @@ StoreResult<void> check_key(const Key& key) {
                    ": at most 32 visible ASCII characters");
   }
   if (!within(key.expires_at_s)) return invalid("a key cannot expire before 1970");
-  if (!within(key.budget_requests) || !within(key.budget_nanos)) {
-    return invalid("a budget cannot be negative");
-  }
+  if (auto done = check_limits(key); !done) return done;
   if (key.models.size() > kModelPatternsMax) return invalid("more than 100 models for one key");
   for (const std::string& pattern : key.models) {
     if (auto done = check_pattern(pattern); !done) return done;

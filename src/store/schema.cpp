@@ -141,7 +141,22 @@ CREATE TRIGGER models_delete AFTER DELETE ON models
   BEGIN UPDATE configuration SET version = version + 1; END;
 )sql";
 
-constexpr Migration kMigrations[] = {kVersion1};
+// What gateways have spent since somebody looked is found by a revision: one number for the store,
+// counted up by each write that spends, which the rows it touches keep. Rows of the first version
+// are older than any look.
+constexpr Migration kVersion2 = R"sql(
+CREATE TABLE spending_revision (
+  one INTEGER PRIMARY KEY CHECK (one = 1),
+  revision INTEGER NOT NULL
+) STRICT;
+INSERT INTO spending_revision VALUES (1, 1);
+ALTER TABLE key_use ADD COLUMN revision INTEGER NOT NULL DEFAULT 1;
+ALTER TABLE spending ADD COLUMN revision INTEGER NOT NULL DEFAULT 1;
+CREATE INDEX key_use_by_revision ON key_use (revision);
+CREATE INDEX spending_by_revision ON spending (revision);
+)sql";
+
+constexpr Migration kMigrations[] = {kVersion1, kVersion2};
 
 }  // namespace
 

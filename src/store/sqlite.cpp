@@ -51,7 +51,14 @@ Database::~Database() {
   FLEXD_ASSERT(sqlite3_close(handle_) == SQLITE_OK);
 }
 
+void Database::close(Error why) {
+  FLEXD_ASSERT(sqlite3_close(handle_) == SQLITE_OK);
+  handle_ = nullptr;
+  closed_ = std::move(why);
+}
+
 StoreResult<void> Database::run(const char* sql) const {
+  if (!is_open()) return fail(closed_);
   const int code = sqlite3_exec(handle_, sql, nullptr, nullptr, nullptr);
   if (code != SQLITE_OK) return fail(error(code));
   return {};
@@ -92,6 +99,10 @@ Error Database::error(int code) const {
 }
 
 Statement::Statement(const Database& database, std::string_view sql) : database_(database) {
+  if (!database.is_open()) {
+    failure_ = database.closed();
+    return;
+  }
   keep(sqlite3_prepare_v3(database.get(), sql.data(), static_cast<int>(sql.size()), 0, &handle_,
                           nullptr));
 }

@@ -33,9 +33,20 @@ class Database {
   static StoreResult<Database> open(const std::string& path);
   Database(Database&& other) noexcept
       : path_(std::move(other.path_)), handle_(std::exchange(other.handle_, nullptr)) {}
-  Database& operator=(Database&&) = delete;
+  Database& operator=(Database&& other) noexcept {
+    std::swap(path_, other.path_);
+    std::swap(handle_, other.handle_);
+    std::swap(closed_, other.closed_);
+    return *this;
+  }
   ~Database();
 
+  // close ends the connection; statements and `run` fail with `why` from then on.
+  void close(Error why);
+  bool is_open() const { return handle_ != nullptr; }
+  const Error& closed() const { return closed_; }
+
+  // get is nullptr after close.
   sqlite3* get() const { return handle_; }
   const std::string& path() const { return path_; }
   // run runs statements without results or parameters.
@@ -52,6 +63,7 @@ class Database {
 
   std::string path_;
   sqlite3* handle_ = nullptr;
+  Error closed_;  // why there is no handle
 };
 
 // Statement is a prepared statement. Texts that are bound must live until the last step.

@@ -1,18 +1,22 @@
 // sqlite_store.hpp: the store in one SQLite file. Private; open_store makes it.
 #pragma once
 
+#include <atomic>
+#include <chrono>
 #include <type_traits>
 
+#include "place.hpp"
 #include "sqlite.hpp"
 
 namespace flexd::store {
 
 class SqliteStore final : public Store {
  public:
-  // A store over a connection whose file has the current schema.
-  explicit SqliteStore(Database database) : database_(std::move(database)) {}
+  explicit SqliteStore(Opened opened);
 
-  void set_wait_ms(int wait_ms) override;
+  void set_wait_ms(int wait_ms) override { wait_ms_ = wait_ms; }
+  void interrupt() override { interrupted_ = true; }
+  StoreResult<bool> follow() override;
   StoreResult<uint64_t> version() override;
   StoreResult<Contents> load() override;
 
@@ -37,6 +41,7 @@ class SqliteStore final : public Store {
 
   StoreResult<void> record_usage(std::span<const UsageRow> rows,
                                  std::span<const KeyUse> uses) override;
+  StoreResult<Spending> spending(uint64_t since) override;
   StoreResult<std::vector<UsageRow>> usage(const UsageQuery& query) override;
 
  private:
@@ -59,6 +64,7 @@ class SqliteStore final : public Store {
   // These are parts of transactions.
   StoreResult<Organization> organization(Number number);
   StoreResult<std::string> fresh_id(std::string_view prefix, std::string_view table);
+  StoreResult<void> check_room(const Organization& owner);
   StoreResult<void> insert_key(const Key& key, std::string_view id);
   StoreResult<std::vector<Key>> read_keys(Statement& statement, Statement& models);
   StoreResult<Key> one_key(Statement& statement, std::string_view what);
@@ -67,24 +73,50 @@ class SqliteStore final : public Store {
   StoreResult<std::vector<SealedProviderKey>> all_provider_keys();
   StoreResult<std::vector<Model>> all_models();
   StoreResult<void> add_usage(std::span<const UsageRow> rows);
-  StoreResult<void> draw_credit(std::span<const UsageRow> rows);
-  StoreResult<void> note_uses(std::span<const KeyUse> uses);
-  // forget_old_pages takes replaced secrets out of the write-ahead log too, if nobody reads it.
+  StoreResult<uint64_t> next_revision();
+  StoreResult<void> draw_credit(std::span<const UsageRow> rows, uint64_t revision);
+  StoreResult<void> note_uses(std::span<const KeyUse> uses, uint64_t revision);
+  StoreResult<void> read_spending(uint64_t since, Spending& spending);
+  // forget_old_pages empties the write-ahead log into the file, if nobody reads it: replaced
+  // secrets are in neither any more.
   void forget_old_pages();
 
-  // Known is a version and the moment, in the terms of PRAGMA data_version, at which it was read.
+  // attach gives the database the callbacks below.
+  void attach();
+  // wait and look_up are SQLite's callbacks: while another connection holds a lock, and every some
+  // thousand steps of a statement. `store` is the SqliteStore.
+  static int wait(void* store, int count);
+  static int look_up(void* store);
+
+  // Known are the versions and the moment, in the terms of PRAGMA data_version, at which they were
+  // read.
   struct Known {
     int64_t data_version = 0;
     uint64_t version = 0;
+    uint64_t revision = 0;
+  };
+  StoreResult<Known> known();
+
+  // Own are revisions between which nobody but this object has spent.
+  struct Own {
+    uint64_t from = 0;
+    uint64_t to = 0;
   };
 
   Database database_;
+  Place place_;
   int wait_ms_ = kBusyMs;
+  std::chrono::steady_clock::time_point waits_since_;
+  std::atomic<bool> interrupted_ = false;
   std::optional<Known> known_;
+  Own own_;
 };
 
 // install_functions adds the SQL functions that the statements of usage.cpp call.
 StoreResult<void> install_functions(const Database& database);
+
+// named says what it was that is not there.
+std::unexpected<Error> named(Error error, const std::string& what);
 
 // now_s is the Unix time.
 int64_t now_s();

@@ -1,4 +1,5 @@
 // Usage: adding to it, and adding it up.
+#include <algorithm>
 #include <limits>
 
 #include "rules.hpp"
@@ -79,6 +80,13 @@ std::string insert_sql() {
          sums;
 }
 
+// spends: something is counted against credit or a budget.
+bool spends(std::span<const UsageRow> rows, std::span<const KeyUse> uses) {
+  return std::ranges::any_of(rows, [](const auto& row) { return row.counts.drawn_nanos != 0; }) ||
+         std::ranges::any_of(uses,
+                             [](const auto& use) { return use.requests != 0 || use.nanos != 0; });
+}
+
 std::string query_sql(const UsageQuery& query) {
   std::string columns;
   for (const UsageColumn column : query.by) {
@@ -126,12 +134,12 @@ void set_column(UsageRow& row, UsageColumn column, const Statement& statement, i
   }
 }
 
+}  // namespace
+
 std::unexpected<Error> named(Error error, const std::string& what) {
   if (error.kind == Error::Kind::not_found) error.message = what + " that is not there";
   return fail(std::move(error));
 }
-
-}  // namespace
 
 StoreResult<void> install_functions(const Database& database) {
   constexpr int kFlags = SQLITE_UTF8 | SQLITE_DETERMINISTIC | SQLITE_DIRECTONLY;
@@ -154,11 +162,18 @@ StoreResult<void> SqliteStore::record_usage(std::span<const UsageRow> rows,
     if (auto done = check_use(use); !done) return done;
   }
   if (rows.empty() && uses.empty()) return {};
-  return write([&]() -> StoreResult<void> {
-    if (auto done = add_usage(rows); !done) return done;
-    if (auto done = draw_credit(rows); !done) return done;
-    return note_uses(uses);
+  uint64_t revision = 0;
+  auto done = write([&]() -> StoreResult<void> {
+    if (auto added = add_usage(rows); !added) return added;
+    if (!spends(rows, uses)) return note_uses(uses, 0);
+    const auto next = next_revision();
+    if (!next) return fail(next.error());
+    revision = *next;
+    if (auto drawn = draw_credit(rows, revision); !drawn) return drawn;
+    return note_uses(uses, revision);
   });
+  if (done && revision != 0) own_ = {own_.to + 1 == revision ? own_.from : revision - 1, revision};
+  return done;
 }
 
 StoreResult<void> SqliteStore::add_usage(std::span<const UsageRow> rows) {
@@ -172,41 +187,6 @@ StoreResult<void> SqliteStore::add_usage(std::span<const UsageRow> rows) {
     if (auto done = statement.run(); !done) {
       return named(std::move(done.error()), "usage of an organization or a key");
     }
-  }
-  return {};
-}
-
-StoreResult<void> SqliteStore::draw_credit(std::span<const UsageRow> rows) {
-  Statement statement(database_,
-                      "INSERT INTO spending (organization, spent_nanos) VALUES (?, ?) ON CONFLICT "
-                      "DO UPDATE SET spent_nanos = add_up(spent_nanos, excluded.spent_nanos)");
-  for (const UsageRow& row : rows) {
-    if (row.counts.drawn_nanos == 0 || row.organization == 0) continue;
-    auto done = statement.bind(row.organization, row.counts.drawn_nanos).run();
-    if (!done) return named(std::move(done.error()), "spending of an organization");
-  }
-  return {};
-}
-
-StoreResult<void> SqliteStore::note_uses(std::span<const KeyUse> uses) {
-  // All of the right sides are of the row as it was. The month before it is a use that came late.
-  // No use is later than that: a row further ahead was written under a wrong clock, and would hold
-  // off every count until its month comes.
-  Statement statement(
-      database_,
-      "INSERT INTO key_use (key, last_used_at_s, month, requests, nanos) VALUES (?, ?, ?, ?, ?) "
-      "ON CONFLICT DO UPDATE SET "
-      "last_used_at_s = CASE WHEN excluded.month < month - 1 THEN excluded.last_used_at_s "
-      "ELSE max(last_used_at_s, excluded.last_used_at_s) END, "
-      "requests = CASE excluded.month WHEN month THEN add_up(requests, excluded.requests) "
-      "WHEN month - 1 THEN requests ELSE excluded.requests END, "
-      "nanos = CASE excluded.month WHEN month THEN add_up(nanos, excluded.nanos) "
-      "WHEN month - 1 THEN nanos ELSE excluded.nanos END, "
-      "month = CASE excluded.month WHEN month - 1 THEN month ELSE excluded.month END");
-  for (const KeyUse& use : uses) {
-    auto done =
-        statement.bind(use.key, use.last_used_at_s, use.month, use.requests, use.nanos).run();
-    if (!done) return named(std::move(done.error()), "use of a key");
   }
   return {};
 }

@@ -3,6 +3,8 @@
 import http.client
 import json
 import socket
+import sqlite3
+import threading
 import time
 import unittest
 import urllib.parse
@@ -35,12 +37,15 @@ class Admin(harness.Case):
             cls.store.good("org", "create", org)
         cls.store.good("provider-key", "set", "acme", "openai", stdin="sk-flexsim\n")
         cls.management = cls.store.json("key", "create", "acme", "--management")["key"]
-        cls.flexd = cls.start(harness.Flexd(cls.flexsim.url, "--auth-failures-per-minute", "0",
-                                            ca=cls.flexsim.ca, store=cls.store,
-                                            workers=2))
+        cls.flexd = cls.start(cls.flexd_of(cls.store))
 
-    def call(self, method, path, body=None, key=None, headers=None, raw=None):
-        url = urllib.parse.urlsplit(self.flexd.admin)
+    @classmethod
+    def flexd_of(cls, store):
+        return harness.Flexd(cls.flexsim.url, "--auth-failures-per-minute", "0",
+                             ca=cls.flexsim.ca, store=store, workers=2)
+
+    def call(self, method, path, body=None, key=None, headers=None, raw=None, flexd=None):
+        url = urllib.parse.urlsplit((flexd or self.flexd).admin)
         connection = http.client.HTTPConnection(url.hostname, url.port, timeout=10)
         fields = {"authorization": f"Bearer {key or self.management}", **(headers or {})}
         data = raw if raw is not None else None if body is None else json.dumps(body)
@@ -172,7 +177,7 @@ class Admin(harness.Case):
                 ("POST", "/api/keys/a/b/revoke", 404, "unknown_url")):
             answer = self.call(method, path)
             self.assertEqual((answer.status, answer.code()), (status, code), path)
-        self.assertEqual(self.call("DELETE", "/api/keys").headers["allow"], "GET, POST")
+        self.assertEqual(self.call("DELETE", "/api/keys").headers["allow"], "GET, HEAD, POST")
         for raw, code in (("{", "invalid_json"), ("[]", "invalid_body"),
                           ('{"nmae":"x"}', "unsupported_parameter"),
                           ('{"expires_at":1}', "invalid_value")):
@@ -183,6 +188,110 @@ class Admin(harness.Case):
         chunked = self.call("POST", "/api/keys", raw=iter([b'{"na', b'me":"in ', b'pieces"}']),
                             headers={"transfer-encoding": "chunked"})
         self.assertEqual((chunked.status, chunked.json()["name"]), (201, "in pieces"))
+
+    def test_numbers_have_the_bounds_of_flexctl_in_its_words(self):
+        for option, member, numbers in (
+                ("--rpm", "requests_per_minute", ("0", "1000001")),
+                ("--budget-requests", "budget_requests", ("-1", "1000000000001")),
+                ("--budget-usd", "budget_usd", ('"-1"', '"0.0000001"', '"1000000000.01"'))):
+            for number in numbers:
+                answer = self.call("POST", "/api/keys", raw=f'{{"{member}":{number}}}')
+                self.assertEqual((answer.status, answer.code()), (400, "invalid_value"), number)
+                self.assertEqual(answer.json()["error"]["param"], member)
+                told = self.store.run("key", "create", "acme", f"{option}={json.loads(number)}")
+                self.assertEqual(told.code, 2, told.err)
+                rule = told.err.strip().partition(f"{option}: ")[2].partition(" (flexctl")[0]
+                self.assertGreater(len(rule), 20, told.err)
+                self.assertIn(rule, answer.json()["error"]["message"])
+        best = {"requests_per_minute": 1_000_000, "budget_requests": 10**12,
+                "budget_usd": "1000000000"}
+        made = self.call("POST", "/api/keys", best)
+        self.assertEqual(made.status, 201, made.body)
+        self.assertEqual({name: made.json()[name] for name in best}, best)
+
+    def test_an_organization_has_so_many_keys(self):
+        store = self.run_here(flexctl.Store())
+        keys = {}
+        for org in ("full", "other"):
+            store.good("org", "create", org)
+            keys[org] = store.json("key", "create", org, "--management")["key"]
+        flexd = self.run_here(self.flexd_of(store))
+        with sqlite3.connect(store.path, timeout=30) as database:
+            database.execute(
+                "WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 199999) "
+                "INSERT INTO keys (id, organization, name, management, digest, shown, "
+                "created_at_s, expires_at_s, revoked_at_s, deactivated, native_parameters, "
+                "start_within, requests_per_minute) SELECT format('key_f%011x', i), "
+                "(SELECT number FROM organizations WHERE name = 'full'), '', 0, randomblob(32), "
+                "'flex_live_0123', 1, 0, 1, 0, 0, '', 0 FROM n")
+        database.close()
+        answer = self.call("POST", "/api/keys", {}, key=keys["full"], flexd=flexd)
+        self.assertEqual((answer.status, answer.code()), (402, "quota_exceeded"), answer.body)
+        self.assertIn("Revoked", answer.json()["error"]["message"])
+        told = store.run("key", "create", "full")
+        self.assertEqual(told.code, 1)
+        self.assertIn("full has 200000 keys, revoked ones among them", told.err)
+        # Others are not held up by it.
+        made = self.call("POST", "/api/keys", {}, key=keys["other"], flexd=flexd)
+        self.assertEqual(made.status, 201, made.body)
+
+    def test_head_is_get_without_a_body(self):
+        for path in ("/api/balance", "/api/keys?limit=1", "/api/usage", "/api/orgs/acme"):
+            got, head = self.call("GET", path), self.call("HEAD", path)
+            self.assertEqual((head.status, head.body), (200, b""), path)
+            for name in ("content-type", "content-length"):
+                self.assertEqual(head.headers[name], got.headers[name], path)
+        self.assertEqual(self.call("HEAD", "/api/keys", key="nonsense").status, 401)
+        self.assertEqual(self.call("HEAD", "/api/keys/a/revoke").headers["allow"], "POST")
+        self.assertEqual(self.call("PUT", "/api/balance").headers["allow"], "GET, HEAD")
+
+    def test_nobody_without_a_good_key_has_a_body_read(self):
+        inference = self.store.json("key", "create", "acme")["key"]
+        self.wait_status(403, inference)
+        length, chunked = b"Content-Length: 900000", b"Transfer-Encoding: chunked"
+        for path, key, framing, status in (
+                ("/api/keys", "flexm_" + "0" * 30, length, 401),
+                ("/api/keys", "flexm_" + "0" * 30, chunked, 401),
+                ("/api/keys", inference, length, 403),
+                ("/api/nothing", self.management, length, 404),
+                ("/api/balance", self.management, length, 405),
+                ("/healthz", "none", length, 405), ("/nothing", "none", chunked, 404)):
+            for expect in (b"", b"Expect: 100-continue\r\n"):
+                began = time.monotonic()
+                head = (f"POST {path} HTTP/1.1\r\nHost: a\r\nAuthorization: Bearer {key}\r\n"
+                        ).encode() + expect + framing + b"\r\n\r\n"
+                # The answer comes without a byte of the body, and is the end.
+                got = self.raw(head)
+                self.assertRegex(got, rb"\AHTTP/1.1 %d " % status)
+                self.assertIn(b"connection: close", got.lower())
+                self.assertNotIn(b"100 Continue", got)
+                self.assertLess(time.monotonic() - began, 8)
+        # One that has sent its body already can read the answer all the same.
+        for _ in range(5):
+            answer = self.call("POST", "/api/keys", key="nonsense", raw="x" * 990_000)
+            self.assertEqual(answer.status, 401)
+        head = (f"POST /api/keys HTTP/1.1\r\nHost: a\r\nAuthorization: Bearer {self.management}\r\n"
+                "Expect: 100-continue\r\nConnection: close\r\nContent-Length: ")
+        self.assertIn(b" 413 ", self.raw(head.encode() + b"1000001\r\n\r\n"))
+        self.assertRegex(self.raw(head.encode() + b"2\r\n\r\n", b"{}"),
+                         rb"(?s)\AHTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 201 ")
+
+    def test_requests_that_come_before_their_turn_wait(self):
+        """More than is kept of what follows a request whose answer is being made."""
+        one = b"GET /metrics HTTP/1.1\r\nHost: a\r\nX-Padding: " + b"p" * 16_000 + b"\r\n"
+        count, got = 150, b""
+        with socket.create_connection(self.flexd.admin_address, timeout=20) as connection:
+            sender = threading.Thread(target=connection.sendall, args=(
+                (one + b"\r\n") * (count - 1) + one + b"Connection: close\r\n\r\n",))
+            sender.start()
+            while data := connection.recv(1 << 20):
+                got += data
+            sender.join()
+        self.assertEqual(got.count(b"HTTP/1.1 200 OK"), count)
+
+    def wait_status(self, status, key):
+        harness.wait_until(lambda: self.call("GET", "/api/balance", key=key).status == status,
+                           str(status), 5)
 
     def test_a_management_key_was_used(self):
         made = self.store.json("key", "create", "acme", "--management")
@@ -200,8 +309,7 @@ class Admin(harness.Case):
         self.assertEqual((line["organization"][:4], line["method"]), ("org_", "GET"))
 
     def wait_known(self, key):
-        harness.wait_until(lambda: self.call("GET", "/api/balance", key=key).status == 200,
-                           "known", 5)
+        self.wait_status(200, key)
 
     def raw(self, *pieces, shut=False):
         """What comes back for these bytes until the end."""

@@ -351,6 +351,12 @@ class Owners(SecretsCase):
         asked = len(self.echo.keys)
         self.assertEqual(self.status(flexd, key).status, 401)
         self.assertEqual(len(self.echo.keys), asked + 1)
+        # One that is set after it cannot be opened; the log says what to do.
+        self.flexctl("provider-key", "set", "acme", "gemini", stdin=PROVIDER_SECRETS["gemini"])
+        told = harness.wait_until(lambda: [line for line in flexd.output().splitlines()
+                                           if "provider_key_unreadable" in line],
+                                  "the provider key that does not open")
+        self.assertIn("restart flexd", told[0])
         flexd.signal(signal.SIGTERM)
         self.assertEqual(flexd.wait_exit(), 0, flexd.output())
         self.assert_owner()

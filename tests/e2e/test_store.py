@@ -306,6 +306,39 @@ class Start(StoreCase):
         self.store.good("key", "revoke", key_id)
         self.wait_code(flexd, key, "invalid_api_key")
 
+    def test_sigterm_under_anothers_lock_ends_in_time_and_says_what_is_lost(self):
+        _, key = self.key()
+        flexd = self.flexd()
+        with contextlib.closing(sqlite3.connect(self.store.path)) as database:
+            database.execute("BEGIN IMMEDIATE")
+            for _ in range(7):
+                self.assertEqual(self.code(flexd, key), "200")
+            harness.wait_until(lambda: flexd.log("usage_waits"), "a write that waits")
+            began = time.monotonic()
+            flexd.signal(signal.SIGTERM)
+            self.assertEqual(flexd.wait_exit(), 0)
+            self.assertLess(time.monotonic() - began, 2.2 + EFFECT_S)  # it tries for two seconds
+            database.rollback()
+        lost = flexd.log("usage_lost")
+        self.assertEqual([(line["requests"], line["key_uses"]) for line in lost], [(7, 1)])
+        self.assertEqual(len(flexd.log("stopped")), 1)
+        self.assertEqual(self.store.json("usage")["total"]["requests"], 0)
+
+    def test_sigterm_writes_what_waited_for_a_lock_that_is_given_up(self):
+        _, key = self.key()
+        flexd = self.flexd()
+        with contextlib.closing(sqlite3.connect(self.store.path)) as database:
+            database.execute("BEGIN IMMEDIATE")
+            for _ in range(7):
+                self.assertEqual(self.code(flexd, key), "200")
+            harness.wait_until(lambda: flexd.log("usage_waits"), "a write that waits")
+            flexd.signal(signal.SIGTERM)
+            time.sleep(0.5)
+            database.rollback()
+        self.assertEqual(flexd.wait_exit(), 0)
+        self.assertEqual(flexd.log("usage_lost"), [])
+        self.assertEqual(self.store.json("usage")["total"]["requests"], 7)
+
     def test_a_damaged_store_is_told_once_and_service_goes_on(self):
         _, key = self.key()
         flexd = self.flexd()

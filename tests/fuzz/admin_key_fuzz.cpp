@@ -13,6 +13,7 @@
 #include "admin_key_request.hpp"
 #include "flexd/base/assert.hpp"
 #include "flexd/json/cursor.hpp"
+#include "flexd/store/bounds.hpp"
 #include "flexd/store/json.hpp"
 #include "flexd/surface/start_within.hpp"
 #include "rules.hpp"
@@ -60,9 +61,9 @@ void check_bounds(const store::Key& key) {
   FLEXD_ASSERT(key.name.size() <= kNameBytesMax);
   FLEXD_ASSERT(key.expires_at_s == 0 || key.expires_at_s > kNow);
   FLEXD_ASSERT(key.start_within.empty() || surface::parse_start_within(key.start_within));
-  FLEXD_ASSERT(key.models.size() <= front::kModelsMax);
+  FLEXD_ASSERT(key.models.size() <= store::kModelPatternsMax);
   for (const std::string& model : key.models) {
-    FLEXD_ASSERT(!model.empty() && model.size() <= front::kModelBytesMax);
+    FLEXD_ASSERT(!model.empty() && model.size() <= store::kModelBytesMax);
     FLEXD_ASSERT(std::min(model.find('*'), model.size() - 1) == model.size() - 1);
   }
   FLEXD_ASSERT(key.budget_requests.value_or(0) >= 0 && key.budget_nanos.value_or(0) >= 0);

@@ -37,7 +37,9 @@ Result<void, errors::Error> check_money(const KeyRecord& key, const Organization
                                         Spending spending, Clock clock, metrics::Core* metrics);
 
 // charge counts what an answer cost against the key's budget and, where the organization prepays,
-// its credit. The request under way when a limit is met is served in full; its cost counts.
-void charge(const KeyRecord& key, const Organization& organization, uint64_t nanos, Clock clock);
+// its credit. The request under way when a limit is met is served in full; its cost counts, in the
+// month in which it was admitted: where that is over now, against no budget any more.
+void charge(const KeyRecord& key, const Organization& organization, uint64_t nanos, Clock admitted,
+            Clock now);
 
 }  // namespace flexd::account

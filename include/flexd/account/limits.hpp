@@ -7,6 +7,7 @@
 #include <atomic>
 #include <cstdint>
 #include <memory>
+#include <span>
 #include <unordered_map>
 
 #include "flexd/store/types.hpp"
@@ -82,10 +83,11 @@ class MonthCell {
   // try_add adds `amount` unless the sum is `limit` or more already. A limit above kSumMax holds as
   // kSumMax.
   [[nodiscard]] bool try_add(int32_t month, uint64_t amount, uint64_t limit);
-  // raise makes the sum of `month`, which is the running one, at least `sum`: what a store knows,
-  // and other gateways wrote. A cell one month ahead is that of a worker past the turn, and stays;
-  // one further ahead was counted under a wrong clock, and is replaced like one behind.
-  void raise(int32_t month, uint64_t sum);
+  // raise adds `more` to the sum of `month`, which is the running one, and makes it at least `sum`:
+  // what other gateways wrote, and what the store has in all. A cell one month ahead is that of a
+  // worker past the turn, and stays; one further ahead was counted under a wrong clock, and is
+  // replaced like one behind.
+  void raise(int32_t month, uint64_t sum, uint64_t more = 0);
 
  private:
   std::atomic<uint64_t> cell_{0};
@@ -97,8 +99,8 @@ class SpentCell {
  public:
   uint64_t get() const { return nanos_.load(std::memory_order_relaxed); }
   void add(uint64_t nanos);
-  // raise makes it at least `nanos`.
-  void raise(uint64_t nanos);
+  // raise adds `more`, and makes it at least `nanos`.
+  void raise(uint64_t nanos, uint64_t more = 0);
 
  private:
   std::atomic<uint64_t> nanos_{0};
@@ -119,7 +121,24 @@ struct alignas(64) KeyCells {
 };
 
 // LimitArena owns the cells by number (store/types.hpp) for the life of the process. For the one
-// thread that builds snapshots; the cells it gives out are for all, and never move.
+// thread that builds snapshots and writes usage; the cells it gives out are for all, and never
+// move.
+//
+// Several gateways share budgets and credit by their store. What holds of every cell of a budget or
+// a credit, at any time:
+//
+//   cell >= what the store had when it was last read + what is counted here and not written there
+//
+// and no more than that but for requests that were let through and never written (under way, lost),
+// and for sums that the store has lost. To keep it, the arena remembers of each cell what the store
+// must have as far as this gateway knows: what it read, plus what it has written itself since
+// (`wrote`). What a later reading (`learn`) has beyond that was written by others, and is added to
+// the cell; what was counted here is in the cell already, and is not added again when it comes back
+// from the store. Nothing counts twice, and nothing is lost, in whatever order gateways read and
+// write, as long as each says `wrote` after its own writes and before the next `learn`.
+//
+// A store that has less than is remembered (a gateway with a wrong clock began the month anew, or
+// the file was replaced by an older one) takes nothing from the cell.
 class LimitArena {
  public:
   LimitArena() = default;
@@ -130,9 +149,30 @@ class LimitArena {
   OrganizationCells& organization(store::Number number);
   KeyCells& key(store::Number number);
 
+  // learn takes what was read from the store: the sums of a key's month, the spending of an
+  // organization. It passes over those without cells, and over sums of another month than
+  // `month`, the running one: they are over, or another gateway's clock is ahead, and what is read
+  // after the turn has them.
+  void learn(const store::KeyUse& stored, int32_t month);
+  void learn(const store::OrganizationSpending& stored);
+  // wrote is told what the store has just taken from this gateway (Store::record_usage).
+  void wrote(std::span<const store::UsageRow> rows, std::span<const store::KeyUse> uses);
+
  private:
-  std::unordered_map<store::Number, std::unique_ptr<OrganizationCells>> organizations_;
-  std::unordered_map<store::Number, std::unique_ptr<KeyCells>> keys_;
+  struct OrganizationEntry {
+    OrganizationCells cells;
+    uint64_t stored_nanos = 0;  // as far as is known
+  };
+  struct KeyEntry {
+    KeyCells cells;
+    // As far as is known, by the same rule by which the store keeps one month.
+    int32_t stored_month = 0;
+    uint64_t stored_requests = 0;
+    uint64_t stored_nanos = 0;
+  };
+
+  std::unordered_map<store::Number, std::unique_ptr<OrganizationEntry>> organizations_;
+  std::unordered_map<store::Number, std::unique_ptr<KeyEntry>> keys_;
 };
 
 }  // namespace flexd::account

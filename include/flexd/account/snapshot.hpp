@@ -139,9 +139,8 @@ class SnapshotBuilder {
   SnapshotBuilder(const SnapshotBuilder&) = delete;
   SnapshotBuilder& operator=(const SnapshotBuilder&) = delete;
 
-  // build makes the snapshot. Revoked keys are not in it. Cells are raised to what the store knows
-  // to be spent; what it knows of another month than `month` (store::month_of the time) is over, or
-  // was written under a wrong clock, and must not empty the cells of this one.
+  // build makes the snapshot. Revoked keys are not in it. The arena learns what the store knows to
+  // be spent in `month`, which is store::month_of the time.
   SnapshotPointer build(const store::Contents& contents, int32_t month);
 
  private:

@@ -24,12 +24,17 @@ inline constexpr size_t kMasterKeyBytes = 32;
 // kMasterKeysMax bounds the keys of a file: a newest and those that rotations left.
 inline constexpr size_t kMasterKeysMax = 8;
 
+// is_credential tells a file of the service manager's, in $CREDENTIALS_DIRECTORY: a copy as of the
+// start of the service, which nothing changes while it runs (systemd.exec(5), LoadCredential=,
+// https://systemd.io/CREDENTIALS/).
+bool is_credential(const std::string& path);
+
 // MasterKeys are the keys of one file. Movable; the keys are wiped when it dies.
 class MasterKeys {
  public:
   // read takes the keys of the file `path`. The failure names the path and what is wrong: absent,
-  // unreadable, open to others than its owner (mode & 077; not where `path` lies in
-  // $CREDENTIALS_DIRECTORY, whose modes are the service manager's), not 64 digits a line.
+  // unreadable, open to others than its owner (mode & 077; not of a credential, whose mode is the
+  // service manager's), not 64 digits a line.
   static Result<MasterKeys> read(const std::string& path);
 
   // seal seals `secret` under the newest key, bound to `associated`.
@@ -48,7 +53,8 @@ class MasterKeys {
 Result<void> create_master_key_file(const std::string& path);
 // add_master_key puts a fresh key before those of the file, end_master_key_rotation leaves the
 // newest alone. Both replace the file in one step (rename), on disk when they return, so that a
-// crash at any moment leaves a file that opens every seal.
+// crash at any moment leaves a file that opens every seal. A symbolic link stays; what it leads to
+// is replaced.
 Result<void> add_master_key(const std::string& path);
 Result<void> end_master_key_rotation(const std::string& path);
 
@@ -56,7 +62,8 @@ Result<void> end_master_key_rotation(const std::string& path);
 // what one seals under a key that another is about to end could never be opened again. A rotation
 // holds it from before add_master_key until after end_master_key_rotation, and whoever seals and
 // stores a secret from before MasterKeys::read until it is stored. Reading and opening need none.
-// It is advisory (flock on the folder of the file), and ends with the process that holds it.
+// It is advisory (flock on the folder in which the file lies, behind symbolic links), and ends with
+// the process that holds it.
 class MasterKeyLock {
  public:
   // take waits up to ten seconds for another holder. `path` is the master key file's, which need

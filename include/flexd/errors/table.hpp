@@ -123,6 +123,8 @@ enum class Variant : uint8_t {
   key_ceiling,
   // payment_required (the row's own: overdue)
   no_payment_method,
+  // quota_exceeded (the row's own: a key's monthly budget)
+  too_many_keys,
   // invalid_json (the row's own: syntax; its detail says what and where)
   duplicate_field,
   too_deep,

@@ -27,9 +27,12 @@ struct AdminHooks {
   std::function<void(std::function<void(std::string page)>)> metrics_page;
   // snapshot is the one that stands now. nullptr before there is one.
   std::function<account::SnapshotPointer()> snapshot;
-  // with_store runs `job` on the thread that owns the store and then `done` on the control thread.
-  // False (and neither runs) where there is no store, or too much waits for it.
-  std::function<bool(std::function<void(store::Store&)> job, std::function<void()> done)>
+  // with_store runs `job` on the thread that has a store for this and then `done` on the control
+  // thread; for an `owner` (an organization), whose jobs run in turn with those of others. A job
+  // that does not run because the process ends has `done` called with `ran` false. False (and
+  // neither is called) where there is no store, or too much waits for it.
+  std::function<bool(store::Number owner, std::function<void(store::Store&)> job,
+                     std::function<void(bool ran)> done)>
       with_store;
   // clock is the time, of both kinds.
   std::function<account::Clock()> clock;

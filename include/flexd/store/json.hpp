@@ -51,7 +51,9 @@ struct UsageNames {
   std::function<std::string(Number)> organization;
   std::function<std::string(Number)> key;
 };
-// write_usage_row writes one object: the columns of `by` (day as "2026-11-21") and the counts:
+// usage_text is what one column of a row says: a name, a day as "2026-11-21", a word.
+std::string usage_text(const UsageRow& row, UsageColumn column, const UsageNames& names);
+// write_usage_row writes one object: the columns of `by` and the counts:
 // requests, errors, client_closed, input_tokens, cached_tokens, cache_write_tokens, output_tokens,
 // reasoning_tokens, cost_usd, standard_usd, saved_usd, unpriced, possible_double_bills.
 void write_usage_row(JsonWriter& writer, const UsageRow& row, std::span<const UsageColumn> by,

@@ -3,7 +3,8 @@
 // The interface is what the embedded database (open_store) and a networked one for several gateways
 // have in common: each function that changes something is one transaction, on disk when it returns,
 // and `load` is one consistent moment. flexd and any number of flexctl use one store at the same
-// time. Calls block; flexd makes them on a thread of its own. One object is for one thread.
+// time. Calls block; flexd makes them on threads of their own. One object is for one thread, but
+// for `interrupt`.
 #pragma once
 
 #include <functional>
@@ -23,6 +24,7 @@ struct Error {
     not_found,    // what the call names is not there
     exists,       // a name or digest that must be unique is taken
     invalid,      // a value that may not be stored
+    full,         // an organization has as many of something as it may (bounds.hpp)
     unavailable,  // the store cannot be read or written (the disk, a lock, a damaged file)
   };
   Kind kind = Kind::unavailable;
@@ -56,6 +58,16 @@ class Store {
   // set_wait_ms is for the calls after it, instead of kBusyMs; 0 does not wait at all. For what
   // can be tried again and must not keep the caller's thread, as usage does.
   virtual void set_wait_ms(int wait_ms) = 0;
+  // interrupt has the call under way, and every later one that takes long, end soon as unavailable:
+  // for the end of the thread that uses the store. A change is then made whole or not at all, as
+  // ever. The one function that another thread may call, while the object lives.
+  virtual void interrupt() = 0;
+
+  // follow goes over to the store that lies at the location by now, where that is another than the
+  // one that was opened, such as a backup moved over it: true. False: there is nothing to do, as
+  // ever with a networked store. After a failure every call is unavailable until a later follow
+  // finds a store there. Cheap enough to be asked before each job.
+  virtual StoreResult<bool> follow() { return false; }
 
   // version differs whenever `load` would give something else than before, but for spending, use
   // and usage, which the gateway itself writes. Cheap enough for four times a second.
@@ -74,7 +86,7 @@ class Store {
   virtual StoreResult<Organization> add_credit(Number organization, int64_t nanos) = 0;
 
   // create_key stores `key`; number, id and created_at_s are the store's. It is new: neither
-  // revoked nor used, whatever `key` says.
+  // revoked nor used, whatever `key` says. An organization with kKeysMax of them is full.
   virtual StoreResult<Key> create_key(const Key& key) = 0;
   virtual StoreResult<Key> find_key(std::string_view id) = 0;
   virtual StoreResult<Key> find_key(const crypto::Sha256Digest& digest) = 0;
@@ -97,6 +109,8 @@ class Store {
                                                       const SealedProviderKey& key)>;
   virtual StoreResult<size_t> reseal(const Seal& seal) = 0;
 
+  // set_model puts or replaces what is said of a model. One that is not under maintenance is like
+  // one of which nothing was said, and is not kept.
   virtual StoreResult<void> set_model(const Model& model) = 0;
 
   // record_usage adds rows to the usage, draws credit, and notes the keys' use: one transaction.
@@ -105,6 +119,11 @@ class Store {
   // alone; any other month than the key's begins anew, an earlier one too (limits.hpp).
   virtual StoreResult<void> record_usage(std::span<const UsageRow> rows,
                                          std::span<const KeyUse> uses) = 0;
+  // spending is what is spent by now, of those keys and organizations that have spent since the
+  // revision `since`, which an earlier answer or Contents had; 0: of all. What only this object has
+  // recorded since then may be left out. Cheap enough for four times a second: where nobody else
+  // has spent, only the revision is read.
+  virtual StoreResult<Spending> spending(uint64_t since) = 0;
   // usage adds up what matches, grouped and ordered by the columns of the query.
   // Without columns it is one row, the total, also of nothing.
   virtual StoreResult<std::vector<UsageRow>> usage(const UsageQuery& query) = 0;

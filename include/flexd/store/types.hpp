@@ -90,7 +90,8 @@ struct Model {
 
 // Contents is all of a store but the usage, at one moment.
 struct Contents {
-  uint64_t version = 0;  // what Store::version was
+  uint64_t version = 0;            // what Store::version was
+  uint64_t spending_revision = 0;  // what Store::spending would have said
   std::vector<Organization> organizations;
   std::vector<Key> keys;  // revoked ones too
   std::vector<SealedProviderKey> provider_keys;
@@ -110,7 +111,7 @@ struct UsageCounts {
   int64_t unpriced = 0;               // requests with tokens whose model or tier has no price
   int64_t cost_nanos = 0;             // list cost at the tier that served
   int64_t standard_nanos = 0;         // what standard would have cost; saved is the difference
-  int64_t possible_double_bills = 0;  // an abandoned attempt that the provider may bill
+  int64_t possible_double_bills = 0;  // attempts beside the answer's that may be billed too
   int64_t drawn_nanos = 0;            // of cost_nanos: drawn from prepaid credit
 
   UsageCounts& operator+=(const UsageCounts& other);
@@ -138,6 +139,20 @@ struct KeyUse {
   int32_t month = 0;
   int64_t requests = 0;  // those that count against budget_requests
   int64_t nanos = 0;
+};
+
+// OrganizationSpending is what an organization has drawn from its credit, in all.
+struct OrganizationSpending {
+  Number organization = 0;
+  int64_t spent_nanos = 0;
+};
+
+// Spending is what has been spent, by all gateways of a store: of each key the month that it has
+// counted last, with sums where KeyUse has what was added.
+struct Spending {
+  uint64_t revision = 0;  // to be asked with for what comes after it
+  std::vector<KeyUse> keys;
+  std::vector<OrganizationSpending> organizations;
 };
 
 // UsageColumn is a column by which usage can be grouped.

@@ -205,6 +205,23 @@ TEST_CASE("month: raise lifts and never lowers") {
   CHECK(cell.try_add(kDecember + 1, 1, 1));
 }
 
+TEST_CASE("month: raise adds what others wrote to what is counted") {
+  MonthCell cell;
+  cell.raise(kNovember, 10, 4);
+  CHECK(cell.get(kNovember) == 10);
+  cell.add(kNovember, 5);
+  cell.raise(kNovember, 12, 2);
+  CHECK(cell.get(kNovember) == 17);
+  cell.raise(kNovember, 30, 3);
+  CHECK(cell.get(kNovember) == 30);
+  cell.raise(kNovember - 1, 99, 99);  // the cell is past the turn
+  CHECK(cell.get(kNovember) == 30);
+  cell.raise(kDecember, 0, 6);
+  CHECK(cell.get(kDecember) == 6);
+  cell.raise(kDecember, 0, UINT64_MAX);
+  CHECK(cell.get(kDecember) == MonthCell::kSumMax);
+}
+
 TEST_CASE("month: four threads admit exactly the limit, and no sum is lost") {
   MonthCell requests;
   MonthCell nanos;
@@ -243,7 +260,11 @@ TEST_CASE("spent: grows, is raised, and stays at the largest number") {
   CHECK(cell.get() == 50);
   cell.add(0);
   CHECK(cell.get() == 50);
-  cell.add(UINT64_MAX - 51);
+  cell.raise(20, 1);
+  CHECK(cell.get() == 51);
+  cell.raise(60, 1);
+  CHECK(cell.get() == 60);
+  cell.add(UINT64_MAX - 61);
   cell.add(10);
   CHECK(cell.get() == UINT64_MAX);
   cell.add(UINT64_MAX);

@@ -119,9 +119,9 @@ TEST_CASE("a budget of money ends with the answer that reaches it") {
   World world;
   world.key.budget_nanos = 100;
   CHECK(world.check({}).has_value());
-  charge(world.key, world.organization, 99, kNow);
+  charge(world.key, world.organization, 99, kNow, kNow);
   CHECK(world.check({}).has_value());
-  charge(world.key, world.organization, 50, kNow);
+  charge(world.key, world.organization, 50, kNow, kNow);
   CHECK(world.check({}).error().code == Code::quota_exceeded);
   CHECK(world.key.cells->nanos.get(store::month_of(kLastOfNovember)) == 149);
   CHECK(world.check({}, kNextMonth).has_value());
@@ -129,6 +129,21 @@ TEST_CASE("a budget of money ends with the answer that reaches it") {
   CHECK_FALSE(world.check({}, kNextMonth).has_value());
   // An organization that does not prepay has nothing drawn.
   CHECK(world.organization.cells->spent.get() == 0);
+}
+
+TEST_CASE("what was admitted in the old month and answered in the new counts against neither") {
+  World world;
+  world.key.budget_nanos = 100;
+  world.organization.prepaid = true;
+  world.organization.credit_nanos = 1'000;
+  charge(world.key, world.organization, 100, kNow, kNow);
+  CHECK_FALSE(world.check({}).has_value());
+  charge(world.key, world.organization, 1, kNextMonth, kNextMonth);
+  charge(world.key, world.organization, 500, kNow, kNextMonth);
+  CHECK(world.key.cells->nanos.get(store::month_of(kLastOfNovember + 1)) == 1);
+  CHECK(world.check({}, kNextMonth).has_value());
+  // Credit has no months.
+  CHECK(world.organization.cells->spent.get() == 601);
 }
 
 TEST_CASE("a request that finds the money spent has not used the budget of requests") {
@@ -149,9 +164,9 @@ TEST_CASE("prepaid credit is drawn down and works again after a top-up") {
   world.organization.prepaid = true;
   world.organization.credit_nanos = 1'000;
   CHECK(world.check({.priced = true}).has_value());
-  charge(world.key, world.organization, 999, kNow);
+  charge(world.key, world.organization, 999, kNow, kNow);
   CHECK(world.check({.priced = true}).has_value());
-  charge(world.key, world.organization, 1, kNow);
+  charge(world.key, world.organization, 1, kNow, kNow);
   const auto spent = world.check({.duration = true, .priced = true});
   REQUIRE_FALSE(spent.has_value());
   CHECK(spent.error().code == Code::insufficient_balance);
@@ -166,9 +181,9 @@ TEST_CASE("prepaid credit is drawn down and works again after a top-up") {
 TEST_CASE("a budget above the largest sum holds there") {
   World world;
   world.key.budget_nanos = UINT64_MAX;
-  charge(world.key, world.organization, MonthCell::kSumMax - 1, kNow);
+  charge(world.key, world.organization, MonthCell::kSumMax - 1, kNow, kNow);
   CHECK(world.check({}).has_value());
-  charge(world.key, world.organization, UINT64_MAX, kNow);
+  charge(world.key, world.organization, UINT64_MAX, kNow, kNow);
   CHECK_FALSE(world.check({}).has_value());
 }
 

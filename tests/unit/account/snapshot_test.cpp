@@ -354,10 +354,19 @@ TEST_CASE(
   world.create_master_key();  // another cause now: told again, once
   REQUIRE(world.builder.build(world.contents, kNovember)->key_count() == 2);
   REQUIRE(world.builder.build(world.contents, kNovember)->key_count() == 2);
-  CHECK(count_of(world.log.take(), "another master key") == 1);
+  const std::string other_key = world.log.take();
+  CHECK(count_of(other_key, "another master key") == 1);
+  CHECK(count_of(other_key, "restart flexd") == 0);
   world.contents.provider_keys[0].sealed = "other junk";  // other bytes: told again
   REQUIRE(world.builder.build(world.contents, kNovember)->key_count() == 2);
   CHECK(count_of(world.log.take(), "provider_key_unreadable") == 1);
+  // A copy that the service manager made is not that of a rotation.
+  const std::string folder = std::filesystem::path(world.path).parent_path();
+  REQUIRE(::setenv("CREDENTIALS_DIRECTORY", folder.c_str(), 1) == 0);
+  world.contents.provider_keys[0].sealed = "sealed under the new one";
+  REQUIRE(world.builder.build(world.contents, kNovember)->key_count() == 2);
+  ::unsetenv("CREDENTIALS_DIRECTORY");
+  CHECK(count_of(world.log.take(), "restart flexd") == 1);
   world.contents.provider_keys = {sealed_of(world.path, 1, "anthropic", "sk-ant")};
   CHECK(world.provider_key(world.builder.build(world.contents, kNovember), 1,
                            Provider::anthropic) == "sk-ant");

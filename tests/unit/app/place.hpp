@@ -33,6 +33,7 @@ bool wait_until(Condition condition) {
 struct SwitchState {
   std::atomic<bool> failing = false;  // to read
   std::atomic<int> records = 0;       // calls of record_usage
+  std::atomic<int> spent_read = 0;    // keys whose spending was read, but in load
   std::atomic<int> wait_ms = store::kBusyMs;
   std::atomic<int> record_wait_ms = 0;  // the wait of the last record_usage
 };
@@ -46,6 +47,7 @@ class Switch final : public store::Store {
     state_.wait_ms = wait_ms;
     store_->set_wait_ms(wait_ms);
   }
+  void interrupt() override { store_->interrupt(); }
   store::StoreResult<uint64_t> version() override {
     if (state_.failing) return fail(broken());
     return store_->version();
@@ -104,6 +106,12 @@ class Switch final : public store::Store {
     state_.record_wait_ms = state_.wait_ms.load();
     return store_->record_usage(rows, uses);
   }
+  store::StoreResult<store::Spending> spending(uint64_t since) override {
+    auto spending = store_->spending(since);
+    if (spending) state_.spent_read += static_cast<int>(spending->keys.size());
+    return spending;
+  }
+  store::StoreResult<bool> follow() override { return store_->follow(); }
   store::StoreResult<std::vector<store::UsageRow>> usage(const store::UsageQuery& query) override {
     return store_->usage(query);
   }

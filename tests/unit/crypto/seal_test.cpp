@@ -7,6 +7,7 @@
 
 #include <algorithm>
 #include <array>
+#include <atomic>
 #include <chrono>
 #include <cstdlib>
 #include <filesystem>
@@ -17,34 +18,14 @@
 #include <thread>
 #include <vector>
 
+#include "../scratch_folder.hpp"
 #include "flexd/crypto/bytes.hpp"
 
 namespace flexd::crypto {
 namespace {
 
-// Scratch is a folder that goes with the object.
-class Scratch {
- public:
-  Scratch() {
-    std::string name = (std::filesystem::temp_directory_path() / "flexd-seal-XXXXXX").string();
-    REQUIRE(::mkdtemp(name.data()) != nullptr);
-    folder_ = name;
-  }
-  ~Scratch() {
-    std::error_code ignored;
-    std::filesystem::remove_all(folder_, ignored);
-  }
-  Scratch(const Scratch&) = delete;
-  Scratch& operator=(const Scratch&) = delete;
-
-  std::string path(const std::string& name = "master.key") const { return folder_ / name; }
-  const std::filesystem::path& folder() const { return folder_; }
-  size_t files() const {
-    return static_cast<size_t>(std::distance(std::filesystem::directory_iterator(folder_), {}));
-  }
-
- private:
-  std::filesystem::path folder_;
+struct Scratch : ScratchFolder {
+  Scratch() : ScratchFolder("master.key") {}
 };
 
 template <typename T>
@@ -285,6 +266,45 @@ TEST_CASE("the lock keeps a second holder waiting until the first is done") {
   }
   second.join();
   CHECK(order == std::vector{1, 2});
+}
+
+TEST_CASE("all names of one file take one lock") {
+  const Scratch scratch;
+  const Scratch elsewhere;
+  must(create_master_key_file(scratch.path()));
+  std::filesystem::create_symlink(scratch.path(), elsewhere.path());
+  std::filesystem::create_symlink(elsewhere.path(), scratch.path("again"));
+  std::filesystem::create_directory_symlink(scratch.folder(), elsewhere.path("folder"));
+  for (const std::string& name :
+       {elsewhere.path(), scratch.path("again"), elsewhere.path("folder/master.key")}) {
+    CAPTURE(name);
+    std::atomic<bool> first_is_done = false;
+    std::thread second;
+    {
+      const MasterKeyLock first = must(MasterKeyLock::take(scratch.path()));
+      second = std::thread([&] {
+        const MasterKeyLock lock = must(MasterKeyLock::take(name));
+        CHECK(first_is_done);
+      });
+      std::this_thread::sleep_for(std::chrono::milliseconds(60));
+      first_is_done = true;
+    }
+    second.join();
+    // It is the file that is replaced, not the link.
+    must(add_master_key(name));
+    must(end_master_key_rotation(name));
+    CHECK(std::filesystem::is_symlink(elsewhere.path()));
+    CHECK(must(MasterKeys::read(scratch.path())).count() == 1);
+    CHECK(text_of(scratch.path()) == text_of(name));
+  }
+  // The file of another folder has another lock.
+  must(create_master_key_file(elsewhere.path("own.key")));
+  const MasterKeyLock one = must(MasterKeyLock::take(scratch.path()));
+  const MasterKeyLock other = must(MasterKeyLock::take(elsewhere.path("own.key")));
+}
+
+TEST_CASE("the lock moves, and needs a folder") {
+  const Scratch scratch;
   MasterKeyLock moved = must(MasterKeyLock::take(scratch.path()));
   const MasterKeyLock last = std::move(moved);
   refused(MasterKeyLock::take(scratch.path("none/master.key")), "none");

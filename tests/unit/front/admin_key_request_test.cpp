@@ -5,6 +5,8 @@
 #include <string>
 #include <string_view>
 
+#include "flexd/store/bounds.hpp"
+
 namespace flexd::front {
 namespace {
 
@@ -80,11 +82,14 @@ TEST_CASE("admin key request: each member is held to its form and named") {
       {R"({"models":["g*t"]})", "models"},
       {R"({"models":["a b"]})", "models"},
       {R"({"requests_per_minute":0})", "requests_per_minute"},
+      {R"({"requests_per_minute":1000001})", "requests_per_minute"},
       {R"({"requests_per_minute":4294967296})", "requests_per_minute"},
       {R"({"requests_per_minute":true})", "requests_per_minute"},
       {R"({"budget_requests":-1})", "budget_requests"},
+      {R"({"budget_requests":1000000000001})", "budget_requests"},
       {R"({"budget_usd":12.5})", "budget_usd"},
       {R"({"budget_usd":"-1"})", "budget_usd"},
+      {R"({"budget_usd":"1000000000.000001"})", "budget_usd"},
       {R"({"budget_usd":"0.0000001"})", "budget_usd"},
       {R"({"native_parameters":"yes"})", "native_parameters"},
   };
@@ -100,10 +105,10 @@ TEST_CASE("admin key request: each member is held to its form and named") {
 
 TEST_CASE("admin key request: the list of models is bounded") {
   std::string body = R"({"models":["m")";
-  for (size_t i = 1; i < kModelsMax; ++i) body += ",\"m\"";
+  for (size_t i = 1; i < store::kModelPatternsMax; ++i) body += ",\"m\"";
   CHECK(read_key_request(body + "]}", kNow).has_value());
   CHECK(refused(body + ",\"m\"]}").param == "models");
-  const std::string model(kModelBytesMax, 'm');
+  const std::string model(store::kModelBytesMax, 'm');
   CHECK(read_key_request(R"({"models":[")" + model + "\"]}", kNow).has_value());
   CHECK(refused(R"({"models":[")" + model + "m\"]}").param == "models");
 }

@@ -3,8 +3,10 @@
 #include <string>
 #include <vector>
 
+#include "flexd/store/bounds.hpp"
 #include "flexd/store/store.hpp"
 #include "scratch.hpp"
+#include "sqlite.hpp"
 
 namespace flexd::store {
 namespace {
@@ -32,8 +34,8 @@ TEST_CASE("a key comes back as it was made, with the largest numbers") {
   key.native_parameters = true;
   key.start_within = "600s";
   key.models = {"gpt-5.2", "claude-*", "*"};
-  key.requests_per_minute = std::numeric_limits<uint32_t>::max();
-  key.budget_requests = std::numeric_limits<int64_t>::max();
+  key.requests_per_minute = 1'000'000;
+  key.budget_requests = 1'000'000'000'000;
   key.budget_nanos = 0;
   const Key made = must(store->create_key(key));
   CHECK(same(made, key));
@@ -102,7 +104,7 @@ TEST_CASE("what a key may not be") {
   const Scratch scratch;
   const auto store = open(scratch);
   const Key good = sample_key(must(store->create_organization("acme")).number, "one");
-  std::vector<Key> bad(14, good);
+  std::vector<Key> bad(17, good);
   bad[0].name = std::string(65, 'n');
   bad[1].name = "m\xc3\xbcller";
   bad[2].name = "a\nb";
@@ -117,6 +119,9 @@ TEST_CASE("what a key may not be") {
   bad[11].start_within = std::string(33, '1');
   bad[12].shown = std::string(33, 'f');
   bad[13].models = {"**"};
+  bad[14].requests_per_minute = 1'000'001;
+  bad[15].budget_requests = 1'000'000'000'001;
+  bad[16].budget_nanos = 1'000'000'000'000'000'001;
   for (size_t i = 0; i < bad.size(); ++i) {
     CAPTURE(i);
     CHECK(refused(store->create_key(bad[i])).kind == Kind::invalid);
@@ -124,8 +129,36 @@ TEST_CASE("what a key may not be") {
   Key most = good;
   most.name = std::string(64, 'n');
   most.models = std::vector<std::string>(100, std::string(127, 'm') + "*");
+  most.requests_per_minute = 1'000'000;
+  most.budget_requests = 1'000'000'000'000;
+  most.budget_nanos = 1'000'000'000'000'000'000;
   CHECK(same(must(store->create_key(most)), most));
   CHECK(must(store->load()).keys.size() == 1);
+}
+
+TEST_CASE("an organization has so many keys at most, and others are not held up by it") {
+  const Scratch scratch;
+  const auto store = open(scratch);
+  const Number acme = must(store->create_organization("acme")).number;
+  const Number other = must(store->create_organization("other")).number;
+  const Key first = must(store->create_key(sample_key(acme, "first")));
+  {
+    const Database database = must(Database::open(scratch.path()));
+    must(database.run(
+        ("WITH RECURSIVE n (i) AS (SELECT 2 UNION ALL SELECT i + 1 FROM n WHERE i < " +
+         std::to_string(kKeysMax - 1) + ") INSERT INTO keys SELECT i, format('key_%012x', i), " +
+         std::to_string(acme) +
+         ", '', 0, randomblob(32), 'flex_live_0123', 1, 0, 0, 0, 0, '', 0, NULL, NULL FROM n")
+            .c_str()));
+  }
+  must(store->change_key(first.id, KeyChange::revoke));
+  must(store->create_key(sample_key(acme, "last")));
+  const uint64_t version = must(store->version());
+  const Error error = refused(store->create_key(sample_key(acme, "one too many")));
+  CHECK(error.kind == Kind::full);
+  CHECK(error.message.find("acme has 200000 keys") != std::string::npos);
+  CHECK(must(store->version()) == version);
+  must(store->create_key(sample_key(other, "of the other")));
 }
 
 TEST_CASE("keys of one organization come in order of creation, each with its own models") {

@@ -4,6 +4,7 @@
 
 #include "flexd/store/store.hpp"
 #include "scratch.hpp"
+#include "sqlite.hpp"
 
 namespace flexd::store {
 namespace {
@@ -122,20 +123,33 @@ TEST_CASE("credit after an end of prepayment owes nothing for the time before") 
   CHECK(again.credit_nanos.value() - again.spent_nanos == 50);
 }
 
-TEST_CASE("a model's maintenance is set and replaced") {
+TEST_CASE("a model's maintenance is set and replaced, and leaves nothing when it is over") {
   const Scratch scratch;
   const auto store = open(scratch);
   CHECK(must(store->load()).models.empty());
   must(store->set_model({.name = "gpt-5.2", .maintenance = true, .retry_after_s = 300}));
   must(store->set_model({.name = "claude-x", .maintenance = true}));
-  must(store->set_model({.name = "gpt-5.2", .maintenance = false, .retry_after_s = 0}));
+  must(store->set_model({.name = "gpt-5.2", .maintenance = true, .retry_after_s = 0}));
   const auto models = must(store->load()).models;
   REQUIRE(models.size() == 2);
   CHECK(models[0].name == "claude-x");
   CHECK(models[0].maintenance);
   CHECK(models[0].retry_after_s == 60);
-  CHECK_FALSE(models[1].maintenance);
+  CHECK(models[1].maintenance);
   CHECK(models[1].retry_after_s == 0);
+  must(store->set_model({.name = "gpt-5.2", .maintenance = false, .retry_after_s = 300}));
+  const Contents after = must(store->load());
+  REQUIRE(after.models.size() == 1);
+  CHECK(after.models[0].name == "claude-x");
+  const Database database = must(Database::open(scratch.path()));
+  CHECK(must(database.number("SELECT count(*) FROM models")) == 1);
+  // What is not there changes nothing when it is taken away, and nobody needs to load anew.
+  must(store->set_model({.name = "gpt-5.2", .maintenance = false}));
+  must(store->set_model({.name = "never-heard-of"}));
+  CHECK(must(store->version()) == after.version);
+  // As an earlier flexd left it.
+  must(database.run("INSERT INTO models VALUES ('old', 0, 60)"));
+  CHECK(must(store->load()).models.size() == 1);
   for (const char* bad : {"", "gpt-*", "*", "a b", "a\tb", "m\xc3\xb6", "g*t"}) {
     CAPTURE(bad);
     CHECK(refused(store->set_model({.name = bad})).kind == Kind::invalid);

@@ -3,37 +3,19 @@
 
 #include <doctest/doctest.h>
 
-#include <cstdlib>
-#include <filesystem>
 #include <memory>
 #include <string>
 #include <string_view>
 #include <utility>
 
+#include "../scratch_folder.hpp"
 #include "flexd/store/store.hpp"
 
 namespace flexd::store {
 
-// Scratch is a folder that goes with the object.
-class Scratch {
- public:
-  Scratch() {
-    std::string name = (std::filesystem::temp_directory_path() / "flexd-store-XXXXXX").string();
-    REQUIRE(::mkdtemp(name.data()) != nullptr);
-    folder_ = name;
-  }
-  ~Scratch() {
-    std::error_code ignored;
-    std::filesystem::remove_all(folder_, ignored);
-  }
-  Scratch(const Scratch&) = delete;
-  Scratch& operator=(const Scratch&) = delete;
-
-  std::string path(const std::string& name = "flexd.db") const { return folder_ / name; }
-  const std::filesystem::path& folder() const { return folder_; }
-
- private:
-  std::filesystem::path folder_;
+// Scratch is a folder for a store.
+struct Scratch : ScratchFolder {
+  Scratch() : ScratchFolder("flexd.db") {}
 };
 
 // must takes the value of a result; the test ends with the error's text where there is none.

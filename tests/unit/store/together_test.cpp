@@ -58,8 +58,10 @@ TEST_CASE("version differs after each change of the configuration, here and else
     CHECK(changed());
     must(store->remove_provider_key(number, "openai"));
     CHECK(changed());
-    must(store->set_model({.name = "m", .maintenance = store == here.get()}));
-    CHECK(changed());
+    for (const bool maintenance : {true, false}) {
+      must(store->set_model({.name = "m", .maintenance = maintenance}));
+      CHECK(changed());
+    }
 
     UsageRow row{.organization = number, .key = key.number, .day = 1};
     row.counts = {.requests = 1, .drawn_nanos = 1};
@@ -85,7 +87,8 @@ TEST_CASE("load is one moment while another store writes") {
       Key key = sample_key(acme, std::to_string(i));
       key.models = {"a", "b"};
       must(store->create_key(key));
-      must(store->set_model({.name = "count", .retry_after_s = static_cast<uint32_t>(i + 1)}));
+      must(store->set_model(
+          {.name = "count", .maintenance = true, .retry_after_s = static_cast<uint32_t>(i + 1)}));
       made = i + 1;
     }
   });
@@ -170,7 +173,7 @@ TEST_CASE("a hundred thousand keys load in well under a second") {
          ", 'name', 0, randomblob(32), 'flex_live_0123', 1, 0, 0, 0, 0, '600s', 0, 5, NULL FROM n")
             .c_str()));
     must(database.run("INSERT INTO key_models SELECT number, 0, 'gpt-*' FROM keys"));
-    must(database.run("INSERT INTO key_use SELECT number, 1, 2, 3, 4 FROM keys"));
+    must(database.run("INSERT INTO key_use SELECT number, 1, 2, 3, 4, 5 FROM keys"));
   }
   const auto begin = clock();
   const auto cpu_begin = std::clock();
