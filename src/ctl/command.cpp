@@ -47,11 +47,11 @@ Result<std::string> parse_text(std::string_view text) {
   return std::string(text);
 }
 
-Result<int64_t> parse_count(std::string_view text, int64_t least, int64_t most) {
+Result<int64_t> parse_count(std::string_view text, const store::Bounds& bounds) {
   int64_t number = 0;
   const auto [at, error] = std::from_chars(text.data(), text.data() + text.size(), number);
-  if (error != std::errc{} || at != text.data() + text.size() || number < least || number > most) {
-    return fail_with(fmt::format("a whole number from {} to {}", least, most));
+  if (error != std::errc{} || at != text.data() + text.size() || !bounds.hold(number)) {
+    return fail_with(std::string(bounds.words));
   }
   return number;
 }

@@ -15,6 +15,7 @@
 
 #include "flexd/base/result.hpp"
 #include "flexd/crypto/seal.hpp"
+#include "flexd/store/bounds.hpp"
 #include "flexd/store/json.hpp"
 #include "flexd/store/store.hpp"
 
@@ -106,8 +107,8 @@ CLI::Option* parsed_option(CLI::App& command, const char* name, T& target, Parse
 
 // parse_text takes any text but an empty one, which is mostly a variable that was not set.
 Result<std::string> parse_text(std::string_view text);
-// parse_count reads a whole number within the bounds.
-Result<int64_t> parse_count(std::string_view text, int64_t least, int64_t most);
+// parse_count reads a whole number within the bounds, whose words it fails with.
+Result<int64_t> parse_count(std::string_view text, const store::Bounds& bounds);
 // parse_word finds `text` in `words`; its place.
 Result<size_t> parse_word(std::string_view text, std::span<const std::string_view> words);
 // parse_key_id takes the id of a key, not the key.

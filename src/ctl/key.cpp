@@ -6,19 +6,13 @@
 #include "command.hpp"
 #include "flexd/account/key.hpp"
 #include "flexd/surface/start_within.hpp"
+#include "listing.hpp"
 #include "moment.hpp"
 #include "money.hpp"
-#include "table.hpp"
 #include "words.hpp"
 
 namespace flexd::ctl {
 namespace {
-
-constexpr int64_t kRequestsPerMinuteMax = 1'000'000;
-constexpr int64_t kBudgetRequestsMax = 1'000'000'000'000;
-constexpr size_t kPatternBytesMax = 128;
-// kShownDigits of the random digits are kept, to tell keys apart.
-constexpr size_t kShownDigits = 4;
 
 struct CreateArgs {
   std::string organization;
@@ -57,30 +51,13 @@ Outcome create(Context& context, const CreateArgs& args) {
   store::Key key = args.key;
   key.organization = organization->number;
   const auto kind = key.management ? account::KeyKind::management : account::KeyKind::inference;
-  const std::string_view prefix =
-      key.management ? account::kManagementPrefix : account::kInferencePrefix;
   const crypto::Secret secret = account::generate_key(kind);
   key.digest = account::key_digest(secret.reveal());
-  key.shown = secret.reveal().substr(0, prefix.size() + kShownDigits);
+  key.shown = account::shown_part(secret.reveal());
   const auto created = (*opened)->create_key(key);
   if (!created) return value_failure(created.error());
   print_created(context, *organization, *created, secret);
   return {};
-}
-
-void list_json(Context& context, const store::Organization& organization,
-               const std::vector<store::Key>& keys) {
-  Document document;
-  store::JsonWriter& json = document.json();
-  json.key("org").string(organization.name);
-  json.key("keys").begin_array();
-  for (const store::Key& key : keys) {
-    json.begin_object();
-    put_key(json, key, organization.name, context.now_s);
-    json.end_object();
-  }
-  json.end_array();
-  document.print(context);
 }
 
 Outcome list(Context& context, const ListArgs& args) {
@@ -90,26 +67,32 @@ Outcome list(Context& context, const ListArgs& args) {
   if (!organization) return failure(organization.error());
   const auto keys = (*opened)->keys(organization->number);
   if (!keys) return failure(keys.error());
-  if (context.json) {
-    list_json(context, *organization, *keys);
-    return {};
-  }
   using enum Table::Align;
-  Table table({{"id", whole},
-               {"name"},
-               {"begins with", whole},
-               {"state", whole},
-               {"expires", whole},
-               {"last used", whole},
-               {"limits"}});
-  for (const store::Key& key : *keys) {
-    table.add({key.id, key.name, key.shown,
-               std::string(key_state_word(key_state(key, context.now_s))),
-               time_or(key.expires_at_s, "never"), time_or(key.last_used_at_s, "never"),
-               limits_text(key)});
-  }
-  context.out += table.empty() ? fmt::format("no keys: flexctl key create {}\n", organization->name)
-                               : table.text();
+  print_list(
+      context,
+      {.name = "keys",
+       .organization = organization->name,
+       .none = fmt::format("no keys: flexctl key create {}", organization->name),
+       .columns = {{"id", whole},
+                   {"name"},
+                   {"begins with", whole},
+                   {"state", whole},
+                   {"expires", whole},
+                   {"last used", whole},
+                   {"limits"}}},
+      *keys,
+      [&](store::JsonWriter& json, const store::Key& key) {
+        put_key(json, key, organization->name, context.now_s);
+      },
+      [&context](const store::Key& key) -> std::vector<std::string> {
+        return {key.id,
+                key.name,
+                key.shown,
+                std::string(key_state_word(key_state(key, context.now_s))),
+                time_or(key.expires_at_s, "never"),
+                time_or(key.last_used_at_s, "never"),
+                limits_text(key)};
+      });
   return {};
 }
 
@@ -143,7 +126,7 @@ Result<std::string> parse_pattern(const std::string& text) {
       std::all_of(text.begin(), text.end(), [](char c) { return c > ' ' && c < 0x7F; });
   const size_t star = text.find('*');
   if (!text.empty() && plain && (star == text.npos || star + 1 == text.size()) &&
-      text.size() <= kPatternBytesMax) {
+      text.size() <= store::kModelBytesMax) {
     return text;
   }
   return fail_with("a model's name, or the beginning of names and '*' at its end: gpt-5*");
@@ -153,7 +136,7 @@ void add_limits(CLI::App& command, store::Key& key) {
   parsed_option(
       command, "--rpm", key.requests_per_minute,
       [](const std::string& text) -> Result<uint32_t> {
-        const auto number = parse_count(text, 1, kRequestsPerMinuteMax);
+        const auto number = parse_count(text, store::kRequestsPerMinuteBounds);
         if (!number) return fail(number.error());
         return static_cast<uint32_t>(*number);
       },
@@ -161,13 +144,11 @@ void add_limits(CLI::App& command, store::Key& key) {
       ->type_name("N");
   parsed_option(
       command, "--budget-requests", key.budget_requests,
-      [](const std::string& text) { return parse_count(text, 0, kBudgetRequestsMax); },
+      [](const std::string& text) { return parse_count(text, store::kBudgetRequestsBounds); },
       "Requests a calendar month (UTC)")
       ->type_name("N");
-  parsed_option(
-      command, "--budget-usd", key.budget_nanos,
-      [](const std::string& text) { return parse_dollars(text, Sign::positive); },
-      "List cost a calendar month (UTC), exact to 6 places")
+  parsed_option(command, "--budget-usd", key.budget_nanos, parse_budget,
+                "List cost a calendar month (UTC), exact to 6 places")
       ->type_name("X");
 }
 

@@ -155,6 +155,9 @@ Outcome rotate(Context& context, const NoArgs& /*args*/) {
     context.out += fmt::format("{}: {} now under the new master key\n",
                                resumed ? "finished an earlier rotation" : "rotated",
                                count_text(*sealed, "provider key"));
+    context.out +=
+        "A flexd that runs as a systemd service has a copy of the old key: restart it, or it "
+        "cannot open\nprovider keys that are set from now on (systemctl restart flexd).\n";
   }
   return {};
 }

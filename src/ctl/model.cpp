@@ -2,12 +2,11 @@
 #include <fmt/format.h>
 
 #include "command.hpp"
-#include "table.hpp"
+#include "listing.hpp"
 
 namespace flexd::ctl {
 namespace {
 
-constexpr int64_t kRetryAfterMaxS = 86'400;
 constexpr std::string_view kOnOff[] = {"off", "on"};
 
 struct SetArgs {
@@ -43,26 +42,17 @@ Outcome list(Context& context, const ListArgs& /*args*/) {
   if (!opened) return fail(std::move(opened.error()));
   const auto contents = (*opened)->load();
   if (!contents) return failure(contents.error());
-  if (context.json) {
-    Document document;
-    store::JsonWriter& json = document.json();
-    json.key("models").begin_array();
-    for (const store::Model& model : contents->models) {
-      json.begin_object();
-      put_model(json, model);
-      json.end_object();
-    }
-    json.end_array();
-    document.print(context);
-    return {};
-  }
   using enum Table::Align;
-  Table table({{"name"}, {"maintenance", whole}, {"retry after", right}});
-  for (const store::Model& model : contents->models) {
-    table.add({model.name, std::string(kOnOff[model.maintenance ? 1 : 0]),
-               fmt::format("{} s", model.retry_after_s)});
-  }
-  context.out += table.empty() ? "no model was set\n" : table.text();
+  print_list(context,
+             {.name = "models",
+              .organization = {},
+              .none = "no model is under maintenance",
+              .columns = {{"name"}, {"maintenance", whole}, {"retry after", right}}},
+             contents->models, put_model,
+             [](const store::Model& model) -> std::vector<std::string> {
+               return {model.name, std::string(kOnOff[model.maintenance ? 1 : 0]),
+                       fmt::format("{} s", model.retry_after_s)};
+             });
   return {};
 }
 
@@ -85,7 +75,7 @@ void add_set(CLI::App& group, Context& context) {
   parsed_option(
       command, "--retry-after", args->model.retry_after_s,
       [](const std::string& text) -> Result<uint32_t> {
-        const auto seconds = parse_count(text, 1, kRetryAfterMaxS);
+        const auto seconds = parse_count(text, store::kRetryAfterBounds);
         if (!seconds) return fail(seconds.error());
         return static_cast<uint32_t>(*seconds);
       },
@@ -100,7 +90,7 @@ void add_model(CLI::App& app, Context& context) {
   CLI::App& group = *app.add_subcommand("model", "Models and their maintenance: set, list");
   add_set(group, context);
   CLI::App& command =
-      declare(group, context, "list", "List the models that were set", "flexctl model list");
+      declare(group, context, "list", "List the models under maintenance", "flexctl model list");
   on_run(command, context, std::make_shared<ListArgs>(), list);
 }
 

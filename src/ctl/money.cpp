@@ -2,23 +2,21 @@
 
 #include <fmt/format.h>
 
-#include "flexd/store/json.hpp"
+#include "flexd/store/bounds.hpp"
+#include "flexd/store/types.hpp"
 
 namespace flexd::ctl {
-namespace {
-
-constexpr size_t kPlacesMax = 6;
-
-}  // namespace
-
-Result<int64_t> parse_dollars(std::string_view text, Sign sign) {
-  if (sign == Sign::positive && text.starts_with('-')) return fail_with("an amount of 0 or more");
-  const size_t point = text.find('.');
-  const bool precise = point != text.npos && text.size() - point - 1 > kPlacesMax;
-  const auto nanos = store::parse_usd(text);
-  if (!nanos || precise) {
-    return fail_with("dollars, such as 25 or 0.50, with at most 6 places and below 9 billion");
+Result<int64_t> parse_dollars(std::string_view text) {
+  const auto nanos = store::parse_amount(text);
+  if (!nanos) {
+    return fail_with("dollars, such as 25 or -0.50, with at most 6 places and below 9 billion");
   }
+  return *nanos;
+}
+
+Result<int64_t> parse_budget(std::string_view text) {
+  const auto nanos = store::parse_budget(text);
+  if (!nanos) return fail_with(std::string(store::kBudgetNanosBounds.words));
   return *nanos;
 }
 

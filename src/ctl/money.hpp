@@ -10,11 +10,9 @@
 
 namespace flexd::ctl {
 
-// Sign says whether an amount may be negative.
-enum class Sign : uint8_t { positive, any };
-
-// parse_dollars reads "12", "0.5" or "1.234567" as nano-dollars.
-Result<int64_t> parse_dollars(std::string_view text, Sign sign);
+// parse_dollars reads "12", "0.5" or "-1.234567" as nano-dollars; parse_budget one of a month.
+Result<int64_t> parse_dollars(std::string_view text);
+Result<int64_t> parse_budget(std::string_view text);
 
 // dollars_text is an amount to the nearest micro-dollar: "$1.234567", "-$0.500000".
 std::string dollars_text(int64_t nanos);

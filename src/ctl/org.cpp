@@ -5,16 +5,13 @@
 #include <optional>
 
 #include "command.hpp"
+#include "listing.hpp"
 #include "moment.hpp"
 #include "money.hpp"
-#include "table.hpp"
 #include "words.hpp"
 
 namespace flexd::ctl {
 namespace {
-
-constexpr int64_t kRateMax = 1'000'000;
-constexpr int64_t kRaceSlotsMax = 1'000'000;
 
 struct NameArgs {
   std::string name;
@@ -60,27 +57,19 @@ Outcome list(Context& context, const ListArgs& /*args*/) {
   if (!opened) return fail(std::move(opened.error()));
   const auto contents = (*opened)->load();
   if (!contents) return failure(contents.error());
-  if (context.json) {
-    Document document;
-    store::JsonWriter& json = document.json();
-    json.key("organizations").begin_array();
-    for (const store::Organization& organization : contents->organizations) {
-      json.begin_object();
-      store::write_organization_members(json, organization);
-      json.end_object();
-    }
-    json.end_array();
-    document.print(context);
-    return {};
-  }
   using enum Table::Align;
-  Table table(
-      {{"name"}, {"id", whole}, {"created", whole}, {"billing", whole}, {"balance", right}});
-  for (const store::Organization& organization : contents->organizations) {
-    table.add({organization.name, organization.id, time_text(organization.created_at_s),
-               std::string(billing_word(organization.billing)), balance_text(organization)});
-  }
-  context.out += table.empty() ? "no organizations: flexctl org create NAME\n" : table.text();
+  print_list(
+      context,
+      {.name = "organizations",
+       .organization = {},
+       .none = "no organizations: flexctl org create NAME",
+       .columns =
+           {{"name"}, {"id", whole}, {"created", whole}, {"billing", whole}, {"balance", right}}},
+      contents->organizations, store::write_organization_members,
+      [](const store::Organization& organization) -> std::vector<std::string> {
+        return {organization.name, organization.id, time_text(organization.created_at_s),
+                std::string(billing_word(organization.billing)), balance_text(organization)};
+      });
   return {};
 }
 
@@ -185,9 +174,9 @@ Outcome credit(Context& context, const CreditArgs& args) {
 }
 
 // parse_limit reads a number, or "default".
-Result<std::optional<uint32_t>> parse_limit(std::string_view text, int64_t least, int64_t most) {
+Result<std::optional<uint32_t>> parse_limit(std::string_view text, const store::Bounds& bounds) {
   if (text == "default") return std::nullopt;
-  const auto number = parse_count(text, least, most);
+  const auto number = parse_count(text, bounds);
   if (!number) return fail_with(number.error().message + ", or default");
   return static_cast<uint32_t>(*number);
 }
@@ -207,12 +196,12 @@ void add_set(CLI::App& group, Context& context) {
   billing->type_name("ok|overdue|no-payment-method");
   auto* rate = parsed_option(
       command, "--rate", args->change.requests_per_second,
-      [](const std::string& text) { return parse_limit(text, 0, kRateMax); },
+      [](const std::string& text) { return parse_limit(text, store::kRequestsPerSecondBounds); },
       "Requests a second; 0 is no limit");
   rate->type_name("N|default");
   auto* slots = parsed_option(
       command, "--race-slots", args->change.race_slots,
-      [](const std::string& text) { return parse_limit(text, 1, kRaceSlotsMax); },
+      [](const std::string& text) { return parse_limit(text, store::kRaceSlotsBounds); },
       "Races at one time; more start on standard at once");
   slots->type_name("N|default");
   const auto* prepaid =
@@ -237,7 +226,7 @@ void add_credit(CLI::App& group, Context& context) {
   org_argument(command, args->name, "NAME");
   parsed_option(
       command, "--add-usd", args->nanos,
-      [](const std::string& text) { return parse_dollars(text, Sign::any); },
+      [](const std::string& text) { return parse_dollars(text); },
       "US dollars, exact to 6 places; negative takes away")
       ->type_name("X")
       ->required();

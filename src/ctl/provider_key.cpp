@@ -6,9 +6,9 @@
 #include "command.hpp"
 #include "flexd/crypto/bytes.hpp"
 #include "flexd/errors/dialect.hpp"
+#include "listing.hpp"
 #include "moment.hpp"
 #include "secret_input.hpp"
-#include "table.hpp"
 
 namespace flexd::ctl {
 namespace {
@@ -99,28 +99,21 @@ Outcome list(Context& context, const ListArgs& args) {
   if (!organization) return failure(organization.error());
   const auto keys = (*opened)->provider_keys(organization->number);
   if (!keys) return failure(keys.error());
-  if (context.json) {
-    Document document;
-    store::JsonWriter& json = document.json();
-    json.key("org").string(organization->name).key("provider_keys").begin_array();
-    for (const store::SealedProviderKey& key : *keys) {
-      json.begin_object();
-      store::write_provider_key_members(json, key, organization->name);
-      json.end_object();
-    }
-    json.end_array();
-    document.print(context);
-    return {};
-  }
   using enum Table::Align;
-  Table table({{"provider", whole}, {"ends with"}, {"set", whole}});
-  for (const store::SealedProviderKey& key : *keys) {
-    table.add({key.provider, key.shown, time_text(key.created_at_s)});
-  }
-  context.out += table.empty()
-                     ? fmt::format("no provider keys: flexctl provider-key set {} PROVIDER\n",
-                                   organization->name)
-                     : table.text();
+  print_list(
+      context,
+      {.name = "provider_keys",
+       .organization = organization->name,
+       .none = fmt::format("no provider keys: flexctl provider-key set {} PROVIDER",
+                           organization->name),
+       .columns = {{"provider", whole}, {"ends with"}, {"set", whole}}},
+      *keys,
+      [&](store::JsonWriter& json, const store::SealedProviderKey& key) {
+        store::write_provider_key_members(json, key, organization->name);
+      },
+      [](const store::SealedProviderKey& key) -> std::vector<std::string> {
+        return {key.provider, key.shown, time_text(key.created_at_s)};
+      });
   return {};
 }
 

@@ -3,7 +3,9 @@
 
 #include <algorithm>
 #include <array>
+#include <functional>
 #include <unordered_map>
+#include <utility>
 
 #include "command.hpp"
 #include "moment.hpp"
@@ -25,56 +27,35 @@ struct UsageArgs {
   store::UsageQuery query;
 };
 
-// Names are what organizations and keys are called, by number.
-struct Names {
-  std::unordered_map<store::Number, std::string> organizations;
-  std::unordered_map<store::Number, std::string> keys;  // ids
-};
+using Names = std::unordered_map<store::Number, std::string>;
 
-std::string find_name(const std::unordered_map<store::Number, std::string>& names,
-                      store::Number number) {
-  const auto found = names.find(number);
-  return found == names.end() ? "?" : found->second;
+// named is what to call a number by.
+std::function<std::string(store::Number)> named(Names names) {
+  return [names = std::move(names)](store::Number number) -> std::string {
+    const auto found = names.find(number);
+    return found == names.end() ? "?" : found->second;
+  };
 }
 
 bool asks_for(const store::UsageQuery& query, UsageColumn column) {
   return std::ranges::find(query.by, column) != query.by.end();
 }
 
-store::StoreResult<Names> load_names(store::Store& store, const store::UsageQuery& query) {
-  Names names;
-  if (!asks_for(query, UsageColumn::organization) && !asks_for(query, UsageColumn::key)) {
-    return names;
+// load_names reads what organizations and keys are called, as far as the query asks for it.
+store::StoreResult<store::UsageNames> load_names(store::Store& store,
+                                                 const store::UsageQuery& query) {
+  Names organizations;
+  Names keys;
+  if (asks_for(query, UsageColumn::organization) || asks_for(query, UsageColumn::key)) {
+    const auto contents = store.load();
+    if (!contents) return fail(contents.error());
+    for (const store::Organization& organization : contents->organizations) {
+      organizations.emplace(organization.number, organization.name);
+    }
+    for (const store::Key& key : contents->keys) keys.emplace(key.number, key.id);
   }
-  const auto contents = store.load();
-  if (!contents) return fail(contents.error());
-  for (const store::Organization& organization : contents->organizations) {
-    names.organizations.emplace(organization.number, organization.name);
-  }
-  for (const store::Key& key : contents->keys) names.keys.emplace(key.number, key.id);
-  return names;
-}
-
-std::string cell_of(const store::UsageRow& row, UsageColumn column, const Names& names) {
-  switch (column) {
-    case UsageColumn::organization:
-      return find_name(names.organizations, row.organization);
-    case UsageColumn::key:
-      return find_name(names.keys, row.key);
-    case UsageColumn::day:
-      return store::date_text(row.day);
-    case UsageColumn::model:
-      return row.model;
-    case UsageColumn::provider:
-      return row.provider;
-    case UsageColumn::tier_asked:
-      return row.tier_asked;
-    case UsageColumn::tier_served:
-      return row.tier_served;
-    case UsageColumn::reason:
-      return row.reason;
-  }
-  return "";
+  return store::UsageNames{.organization = named(std::move(organizations)),
+                           .key = named(std::move(keys))};
 }
 
 void append_counts(std::vector<std::string>& cells, const store::UsageCounts& counts) {
@@ -91,7 +72,7 @@ void append_counts(std::vector<std::string>& cells, const store::UsageCounts& co
 
 void print_table(Context& context, const store::UsageQuery& query,
                  const std::vector<store::UsageRow>& rows, const store::UsageCounts& total,
-                 const Names& names) {
+                 const store::UsageNames& names) {
   if (rows.empty()) {
     context.out += "no usage\n";
     return;
@@ -110,7 +91,8 @@ void print_table(Context& context, const store::UsageQuery& query,
   for (const store::UsageRow& row : rows) {
     std::vector<std::string> cells;
     cells.reserve(query.by.size() + kCountTitles.size());
-    for (const UsageColumn column : query.by) cells.push_back(cell_of(row, column, names));
+    for (const UsageColumn column : query.by)
+      cells.push_back(store::usage_text(row, column, names));
     append_counts(cells, row.counts);
     table.add(std::move(cells));
   }
@@ -127,10 +109,7 @@ void print_table(Context& context, const store::UsageQuery& query,
 
 void print_json(Context& context, const store::UsageQuery& query,
                 const std::vector<store::UsageRow>& rows, const store::UsageCounts& total,
-                const Names& names) {
-  const store::UsageNames by_number{
-      .organization = [&](store::Number number) { return find_name(names.organizations, number); },
-      .key = [&](store::Number number) { return find_name(names.keys, number); }};
+                const store::UsageNames& names) {
   Document document;
   store::JsonWriter& json = document.json();
   json.key("by").begin_array();
@@ -139,12 +118,12 @@ void print_json(Context& context, const store::UsageQuery& query,
   }
   json.end_array();
   json.key("rows").begin_array();
-  for (const store::UsageRow& row : rows) store::write_usage_row(json, row, query.by, by_number);
+  for (const store::UsageRow& row : rows) store::write_usage_row(json, row, query.by, names);
   json.end_array();
   json.key("total");
   store::UsageRow sum;
   sum.counts = total;
-  store::write_usage_row(json, sum, {}, by_number);
+  store::write_usage_row(json, sum, {}, names);
   document.print(context);
 }
 

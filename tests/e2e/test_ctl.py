@@ -315,6 +315,9 @@ class Models(CtlCase):
                       self.store.good("model", "set", "gpt-5.4", "--maintenance", "on").out)
         self.assertIn("is not", self.store.good("model", "set", "gpt-5.4", "--maintenance",
                                                 "off").out)
+        # Nothing is left of it.
+        self.assertEqual(self.store.json("model", "list"), {"models": []})
+        self.assertEqual(self.store.good("model", "list").out, "no model is under maintenance\n")
         self.assert_fails(2, "model", "model", "set", "gpt-5*", "--maintenance", "on")
         self.assert_fails(2, "off or on", "model", "set", "gpt-5.4", "--maintenance", "yes")
         self.assert_fails(2, "maintenance", "model", "set", "gpt-5.4")

@@ -2,10 +2,12 @@
 
 import concurrent.futures
 import os
+import pathlib
 import select
 import sqlite3
 import stat
 import subprocess
+import tempfile
 import time
 import unittest
 
@@ -118,7 +120,24 @@ class Rotation(CtlCase):
         self.assertFalse(set(sealed) & set(self.sealed()))
         self.assertEqual(stat.S_IMODE(self.store.master_key.stat().st_mode), 0o600)
         # It opens, as the next rotation shows.
-        self.assertIn("4 provider keys", self.store.good("rotate-master-key").out)
+        told = self.store.good("rotate-master-key").out
+        self.assertIn("4 provider keys", told)
+        self.assertIn("restart", told)
+
+    def test_it_goes_through_a_link_and_waits_for_whoever_names_the_file_itself(self):
+        with tempfile.TemporaryDirectory() as folder:
+            link = pathlib.Path(folder, "link")
+            link.symlink_to(self.store.master_key)
+            for _ in range(3):
+                with concurrent.futures.ThreadPoolExecutor(4) as pool:
+                    codes = list(pool.map(lambda words: self.store.run(*words).code, [
+                        ("rotate-master-key", "--master-key-file", link), ("rotate-master-key",),
+                        ("rotate-master-key", "--master-key-file", link), ("rotate-master-key",)]))
+                self.assertEqual(codes, [0] * 4)
+            self.assertTrue(link.is_symlink())
+        self.assertFalse(self.store.master_key.is_symlink())
+        self.assertRegex(self.store.master_key.read_text(), r"\A[0-9a-f]{64}\n\Z")
+        self.assertEqual(self.store.json("rotate-master-key")["provider_keys"], 4)
 
     def test_an_interrupted_rotation_is_finished(self):
         # As after a crash between drawing the new key and sealing with it.
