@@ -89,8 +89,7 @@ void Exchange::on_client_gone() {
     close();
     return;
   }
-  answer_status_ = errors::row(errors::Code::client_closed_request).status;
-  error_code_ = errors::row(errors::Code::client_closed_request).name;
+  note_client_closed();
   // Before the race is told, and with that decided: one that nobody has won has no reason.
   log_access(metrics::Outcome::client_closed);
   if (race_) {
@@ -98,6 +97,11 @@ void Exchange::on_client_gone() {
   }
   cancel_legs();
   close();
+}
+
+void Exchange::note_client_closed() {
+  answer_status_ = errors::row(errors::Code::client_closed_request).status;
+  error_code_ = errors::row(errors::Code::client_closed_request).name;
 }
 
 // is_told: everything up to the terminal event is with the caller's connection.
@@ -176,6 +180,12 @@ void Exchange::begin_own(const OwnAnswer& answer) {
 
 // finish_answer: the last byte of the answer is written.
 void Exchange::finish_answer(metrics::Outcome outcome) {
+  if (client_->is_broken()) {
+    // What was written last could not be kept: the caller gets no whole answer.
+    note_client_closed();
+    abort_answer(metrics::Outcome::client_closed);
+    return;
+  }
   log_access(outcome);
   ClientStream* const client = client_;
   client_ = nullptr;

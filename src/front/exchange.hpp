@@ -146,6 +146,7 @@ class Exchange {
   void begin_own(const OwnAnswer& answer);
   void finish_answer(metrics::Outcome outcome);
   bool is_told() const;
+  void note_client_closed();
   void log_access(metrics::Outcome outcome);
   void close();
   void release_slot();

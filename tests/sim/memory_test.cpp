@@ -194,6 +194,39 @@ TEST_CASE("memory: the end of a stream that finds no memory was not told") {
   }
 }
 
+TEST_CASE("memory: an answer whose last bytes find no memory was not given, though it ended well") {
+  for (const bool stream : {true, false}) {
+    CAPTURE(stream);
+    SimOptions options;
+    options.settings.memory_budget_bytes = 4U << 20U;
+    Sim sim(options);
+    Events events("default");
+    Play& play = sim.provider.standard_play;
+    if (stream) {
+      play.sse().send(events.begun()).wait(2 * kSecond).send(events.completed()).finish();
+    } else {
+      const std::string object = "{\"filler\":\"" + std::string(6'000, 'f') + "\"}";
+      play.head(200, {{"content-type", "application/json"}}).send(object.substr(0, 3'000));
+      play.wait(2 * kSecond).send(object.substr(3'000)).finish();
+    }
+    Client& client = sim.send(
+        body(stream ? R"("start_within":"default","stream":true)" : R"("start_within":"default")"));
+    sim.run(kSecond);
+    REQUIRE(client.replies().size() == 1);
+    std::vector<Buffer> hoard;
+    for (size_t bytes = 1U << 20U; bytes > 0;) {
+      hoard.emplace_back(sim.gateway().blocks());
+      if (!hoard.back().append(std::string(bytes, 'h'))) bytes /= 2;
+    }
+    sim.run(2 * kSecond);
+    hoard.clear();
+    sim.run(kSecond);
+    CHECK(!client.replies().front().whole);
+    REQUIRE(sim.lines().size() == 1);
+    CHECK(json_text(sim.last_line(), "outcome") == "client_closed");
+  }
+}
+
 TEST_CASE("memory: without room new requests are put off, before their body is read") {
   SimOptions options;
   options.settings.memory_budget_bytes = 8U << 20U;
