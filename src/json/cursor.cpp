@@ -16,8 +16,6 @@ namespace flexd::json {
 namespace {
 
 constexpr uint32_t kReplacement = 0xFFFD;
-// kWalkedBytesMax is the size of an object up to which a walk is as quick as a search by blocks.
-constexpr size_t kWalkedBytesMax = 96;
 
 bool is_space(char c) {
   return c == ' ' || c == '\n' || c == '\r' || c == '\t';
@@ -239,13 +237,6 @@ std::optional<Integer> from_number(Value value) {
   return number;
 }
 
-// find_quickly gives the byte after the object, or nullptr if only a walk can tell.
-const char* find_quickly(const char* begin, const char* end, const Names& names,
-                         std::span<Value> found) {
-  std::fill_n(found.begin(), names.size(), Value{});
-  return best_kernels().find_members(begin, end, names, found.data());
-}
-
 }  // namespace
 
 Value Value::front_of(std::string_view document) {
@@ -411,55 +402,13 @@ bool FieldWalk::next() {
     seen_ |= bit;
     found_[field_] = member.value;
   }
-  stopped_ = text.at;
   return false;
 }
 
-bool FieldWalk::ended_well() const {
-  if (stopped_ == nullptr) return false;
-  const char* const bracket = skip_space(stopped_, end_);
-  return bracket != end_ && *bracket == '}' && skip_space(bracket + 1, end_) == end_;
-}
-
-bool members_of(Value object, const Names& names, std::span<Value> found, const Outline* outline) {
-  const char* const begin = object.text.data();
-  const char* const end = begin + object.text.size();
-  if (outline == nullptr && object.text.size() >= kWalkedBytesMax && *begin == '{') {
-    if (const char* stop = find_quickly(begin, end, names, found); stop != nullptr) {
-      return skip_space(stop, end) == end;
-    }
-  }
+void members_of(Value object, const Names& names, std::span<Value> found, const Outline* outline) {
   FieldWalk walk(object, names, found, outline);
   while (walk.next()) {
   }
-  return walk.ended_well();
-}
-
-Objects::Objects(Value array, const Names& names, std::span<Value> found)
-    : names_(names), found_(found) {
-  FLEXD_ASSERT(found.size() >= names.size());
-  if (!array.text.starts_with('[')) return;
-  at_ = array.text.data() + 1;
-  end_ = array.text.data() + array.text.size();
-}
-
-bool Objects::next() {
-  const char* object = skip_space(at_, end_);
-  at_ = end_;
-  if (!first_) {
-    if (object == end_ || *object != ',') return false;
-    object = skip_space(object + 1, end_);
-  }
-  first_ = false;
-  const char* stop = nullptr;
-  if (object != end_ && *object == '{') stop = find_quickly(object, end_, names_, found_);
-  if (stop == nullptr) {
-    stop = skip_value(object, end_, nullptr);
-    if (stop == nullptr) return false;
-    members_of(value_between(object, stop), names_, found_);
-  }
-  at_ = stop;
-  return true;
 }
 
 }  // namespace flexd::json

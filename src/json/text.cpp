@@ -5,7 +5,6 @@
 #include <cstring>
 
 #include "blocks.hpp"
-#include "members.hpp"
 #include "skim.hpp"
 
 namespace flexd::json {
@@ -232,13 +231,10 @@ FLEXD_JSON_AVX2 const char* skip_container_avx2(const char* begin, const char* e
 #endif  // FLEXD_JSON_X86
 
 constexpr std::array kKernels = {
-    TextKernels{"scalar", plain_run_scalar, utf8_valid_scalar, skip_container_scalar, skim_scalar,
-                find_members_scalar},
+    TextKernels{"scalar", plain_run_scalar, utf8_valid_scalar, skip_container_scalar, skim_scalar},
 #if FLEXD_JSON_X86
-    TextKernels{"sse2", plain_run_sse2, utf8_valid_scalar, skip_container_scalar, skim_scalar,
-                find_members_scalar},
-    TextKernels{"avx2", plain_run_avx2, utf8_valid_avx2, skip_container_avx2, skim_avx2,
-                find_members_avx2},
+    TextKernels{"sse2", plain_run_sse2, utf8_valid_scalar, skip_container_scalar, skim_scalar},
+    TextKernels{"avx2", plain_run_avx2, utf8_valid_avx2, skip_container_avx2, skim_avx2},
 #endif
 };
 

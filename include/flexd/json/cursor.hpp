@@ -188,9 +188,6 @@ class FieldWalk {
   // next moves on to a member that does not go into `found`: one that is not on the list, or whose
   // name has stood there before. False at the end, when all are found.
   bool next();
-  // ended_well, asked when next has said false: the object's closing bracket has come, and nothing
-  // but white space stands behind it.
-  bool ended_well() const;
   // Of the member that next has come to: field is names.size() if it is not on the list.
   const Member& member() const { return member_; }
   size_t field() const { return field_; }
@@ -203,33 +200,13 @@ class FieldWalk {
   std::span<Value> found_;
   Member member_;
   size_t field_ = 0;
-  const char* stopped_ = nullptr;  // where no member was
   uint32_t seen_ = 0;
   bool first_ = true;
 };
 
 // members_of finds several members in one walk: found[i] becomes the first member that
-// names.field_of calls i, or absent. `found` has names.size() places. True if the object is whole
-// and nothing but white space stands behind it.
-bool members_of(Value object, const Names& names, std::span<Value> found,
+// names.field_of calls i, or absent. `found` has names.size() places.
+void members_of(Value object, const Names& names, std::span<Value> found,
                 const Outline* outline = nullptr);
-
-// Objects walks an array of objects and finds several members of each. It reads an element once,
-// where Elements with members_of read it twice. Of an element that is no object none is there.
-class Objects {
- public:
-  // `found` has names.size() places, and outlives the walk as `names` does.
-  Objects(Value array, const Names& names, std::span<Value> found);
-
-  // next moves to the next element, to the first at first, and fills `found`; false at the end.
-  bool next();
-
- private:
-  const char* at_ = nullptr;
-  const char* end_ = nullptr;
-  const Names& names_;
-  std::span<Value> found_;
-  bool first_ = true;
-};
 
 }  // namespace flexd::json

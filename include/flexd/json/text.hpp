@@ -49,9 +49,6 @@ struct Skimmed {
   SkimStop why;
 };
 
-class Names;
-struct Value;
-
 // TextKernels is one variant of the byte loops.
 struct TextKernels {
   const char* name;
@@ -66,11 +63,6 @@ struct TextKernels {
   // compared), until it finds what it is after. `nesting` goes with `stop`: another skim from there
   // carries on.
   Skimmed (*skim)(const char* begin, const char* end, const SkimFor& what, Nesting& nesting);
-  // find_members does quickly, for an object in good JSON from its brace on, what members_of
-  // (cursor.hpp) does member by member: found has names.size() places, all absent. It gives the
-  // byte after the object. After nullptr nothing is known; the portable variant knows nothing of
-  // any object.
-  const char* (*find_members)(const char* begin, const char* end, const Names& names, Value* found);
 };
 
 // best_kernels is the fastest variant that this processor runs.

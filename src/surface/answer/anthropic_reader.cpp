@@ -154,7 +154,7 @@ bool AnthropicReader::feed(const Event& event) {
 
 bool AnthropicReader::read_object(Value object) {
   const Value content = object["content"];
-  if (!content.is(Type::kArray) || !is_whole(object)) return false;
+  if (!content.is(Type::kArray) || !json::validate(object.text)) return false;
   items_.start(object["model"]);
   uint64_t key = 0;
   for (const Value block : Elements(content)) {

@@ -188,7 +188,7 @@ bool GeminiReader::feed(const Event& event) {
 }
 
 bool GeminiReader::read_object(Value object) {
-  if (!is_whole(object)) return false;
+  if (!object.is(Type::kObject) || !json::validate(object.text)) return false;
   const Value status = object["status"];
   const bool failed = status.equals("failed") || status.equals("cancelled");
   const bool unfinished = status.equals("in_progress") || status.equals("queued");

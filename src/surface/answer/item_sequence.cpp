@@ -9,7 +9,6 @@
 #include "flexd/base/assert.hpp"
 #include "flexd/base/limits.hpp"
 #include "flexd/json/writer.hpp"
-#include "reading.hpp"
 
 namespace flexd::surface {
 
@@ -53,7 +52,7 @@ bool belongs(Piece piece, ItemKind kind) {
 std::string_view ItemSequence::raw_of(Value string) {
   const std::string_view raw = string.contents();
   if (raw.empty()) return {};
-  if (!json::validate(string.text)) {
+  if (!is_good(string)) {
     failed_ = true;
     return {};
   }
@@ -63,7 +62,7 @@ std::string_view ItemSequence::raw_of(Value string) {
 void ItemSequence::start(Value model) {
   if (started_ || is_done()) return;
   started_ = true;
-  sink_.on_start({.model = good_contents(model)});
+  sink_.on_start({.model = is_good(model) ? model.contents() : std::string_view()});
 }
 
 void ItemSequence::note_key(uint64_t key) {
@@ -150,7 +149,7 @@ void ItemSequence::add_arguments(Item& item, Value object) {
   if (item.kind != ItemKind::call || !object.is(Type::kObject)) return;
   Buffer text(pool_);
   BufferSink escaped(text);
-  if (json::validate(object.text)) json::write_escaped(escaped, object.text);
+  if (is_good(object)) json::write_escaped(escaped, object.text);
   if (text.empty() || escaped.failed()) {
     failed_ = true;
     return;
@@ -160,7 +159,7 @@ void ItemSequence::add_arguments(Item& item, Value object) {
 
 void ItemSequence::default_arguments(Item& item, Value object) {
   if (item.kind != ItemKind::call || !object.is(Type::kObject)) return;
-  if (!json::validate(object.text)) {
+  if (!is_good(object)) {
     failed_ = true;
     return;
   }

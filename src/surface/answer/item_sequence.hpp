@@ -7,9 +7,9 @@
 //
 // - A message or a thought of which nothing is told does not reach the sink at all.
 // - A blob is told as its item closes, in one piece; of several the last counts.
-// - Texts are checked to be good insides of JSON strings: a broken one ends the answer, for what a
-//   caller gets must not be broken by what a provider sends. What else is in an event or an object
-//   goes nowhere and is not checked.
+// - Texts are checked to be good insides of JSON strings, unless the whole they come from was
+//   (Trust): a broken one ends the answer, for what a caller gets must not be broken by what a
+//   provider sends.
 // - Once the answer has ended, or something failed, nothing reaches the sink.
 #pragma once
 
@@ -54,6 +54,22 @@ class ItemSequence {
   ItemSequence(AnswerSink& sink, BlockPool& pool)
       : sink_(sink), pool_(pool), waiting_(pool), held_(pool), tail_(pool), ids_(pool) {}
 
+  // Trust says, while it lasts, that what comes is of one object that was checked as a whole: its
+  // texts are not checked again. The outline is that object's.
+  class Trust {
+   public:
+    Trust(ItemSequence& items, const json::Outline& outline) : items_(items) {
+      items_.outline_ = &outline;
+    }
+    ~Trust() { items_.outline_ = nullptr; }
+    Trust(const Trust&) = delete;
+    Trust& operator=(const Trust&) = delete;
+
+   private:
+    ItemSequence& items_;
+  };
+  // outline is nullptr for what comes in events.
+  const json::Outline* outline() const { return outline_; }
   // start tells on_start, if it was not told. Whatever comes first does it with an empty model.
   void start(json::Value model);
   // open begins the item `key`; one that still has this key is closed. `call_id` and `name` are a
@@ -130,6 +146,10 @@ class ItemSequence {
   void promote();
   void replay();
   void close_all(bool stopped_complete, bool open_complete);
+  // is_good: the value is good JSON.
+  bool is_good(json::Value value) const {
+    return outline_ != nullptr || json::validate(value.text).has_value();
+  }
   // raw_of is the inside of a string; empty, and the answer has failed, if it is broken.
   std::string_view raw_of(json::Value string);
 
@@ -147,6 +167,7 @@ class ItemSequence {
   uint64_t next_key_ = 0;
   uint64_t last_key_ = 0;
   uint64_t key_count_ = 0;
+  const json::Outline* outline_ = nullptr;
   bool has_current_ = false;
   bool started_ = false;
   bool over_ = false;

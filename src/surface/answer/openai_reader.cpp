@@ -9,6 +9,7 @@ namespace flexd::surface {
 namespace {
 
 using errors::Provider;
+using json::Elements;
 using json::Names;
 using json::Type;
 using json::Value;
@@ -59,9 +60,9 @@ constexpr Names kItemNames = {"type",      "status",  "id",      "call_id",     
                               "arguments", "content", "summary", "encrypted_content"};
 using ItemFields = std::array<Value, kItemFieldCount>;
 
-ItemFields fields_of_item(Value item) {
+ItemFields fields_of_item(Value item, const json::Outline* outline) {
   ItemFields fields;
-  json::members_of(item, kItemNames, fields);
+  json::members_of(item, kItemNames, fields, outline);
   return fields;
 }
 
@@ -98,19 +99,20 @@ void add_part(ItemSequence& items, Item& item, Piece piece, uint64_t part, Value
 }
 
 void add_whole_parts(ItemSequence& items, Item& item, Value parts) {
-  enum PartField : size_t { kPartType, kPartText, kPartRefusal, kPartFieldCount };
-  static constexpr Names kPartNames = {"type", "text", "refusal"};
-  std::array<Value, kPartFieldCount> fields;
-  json::Objects objects(parts, kPartNames, fields);
-  for (uint64_t part = 0; objects.next(); ++part) {
-    const Value type = fields[kPartType];
+  const auto text_of = [&items](Value content, std::string_view name) {
+    return json::member_of(content, name, items.outline());
+  };
+  uint64_t part = 0;
+  for (const Value content : Elements(parts, items.outline())) {
+    const Value type = content["type"];
     if (type.equals("output_text")) {
-      add_part(items, item, Piece::text, part, fields[kPartText], true);
+      add_part(items, item, Piece::text, part, text_of(content, "text"), true);
     } else if (type.equals("refusal")) {
-      add_part(items, item, Piece::refusal, part, fields[kPartRefusal], true);
+      add_part(items, item, Piece::refusal, part, text_of(content, "refusal"), true);
     } else if (type.equals("summary_text") || type.equals("reasoning_text")) {
-      add_part(items, item, Piece::thought, part, fields[kPartText], true);
+      add_part(items, item, Piece::thought, part, text_of(content, "text"), true);
     }
+    ++part;
   }
 }
 
@@ -145,7 +147,8 @@ void open_item(ItemSequence& items, uint64_t key, const ItemFields& item) {
 }
 
 // end_item ends an item by its whole, which may be all that ever came of it.
-void end_item(ItemSequence& items, uint64_t key, const ItemFields& whole) {
+void end_item(ItemSequence& items, uint64_t key, Value object) {
+  const ItemFields whole = fields_of_item(object, items.outline());
   if (key >= items.next_key()) open_item(items, key, whole);
   Item* const item = items.find(key);
   if (item == nullptr) return;
@@ -154,9 +157,8 @@ void end_item(ItemSequence& items, uint64_t key, const ItemFields& whole) {
 }
 
 void end_items(ItemSequence& items, Value output) {
-  ItemFields fields;
-  json::Objects objects(output, kItemNames, fields);
-  for (uint64_t key = 0; objects.next(); ++key) end_item(items, key, fields);
+  uint64_t key = 0;
+  for (const Value item : Elements(output, items.outline())) end_item(items, key++, item);
 }
 
 const TextEvent* text_event_of(std::string_view type) {
@@ -195,10 +197,9 @@ void on_progress(ItemSequence& items, Value data) {
     add_part(items, *item, found->piece, part, fields[found->text], found->text != kDelta);
   } else if (type == "response.output_item.added") {
     open_item(items, index_of(fields[kOutputIndex], items.next_key()),
-              fields_of_item(fields[kItem]));
+              fields_of_item(fields[kItem], items.outline()));
   } else if (type == "response.output_item.done") {
-    end_item(items, index_of(fields[kOutputIndex], items.last_key()),
-             fields_of_item(fields[kItem]));
+    end_item(items, index_of(fields[kOutputIndex], items.last_key()), fields[kItem]);
   }
 }
 
@@ -267,8 +268,14 @@ bool OpenaiReader::feed(const Event& event) {
 }
 
 bool OpenaiReader::read_object(Value object) {
+  // One walk checks the whole and finds its members.
+  json::Fields found;
+  if (!json::find(object.text, kResponseNames, found)) return false;
+  const ItemSequence::Trust trust(items_, found.outline());
   ResponseFields fields;
-  if (!json::members_of(object, kResponseNames, fields)) return false;
+  for (size_t field = 0; field < fields.size(); ++field) {
+    if (found.has(field)) fields[field] = {found[field]->value.of(object.text)};
+  }
   const Value status = fields[kStatus];
   if (is_failed(status)) {
     const Event event{.provider = Provider::openai, .kind = EventKind::error, .data = object};

@@ -9,13 +9,6 @@ std::string_view good_contents(json::Value string) {
   return !raw.empty() && json::validate(string.text) ? raw : std::string_view();
 }
 
-bool is_whole(json::Value document) {
-  if (!document.is(json::Type::kObject)) return false;
-  const std::string_view object = json::Value::value_in(document.text).text;
-  if (object.empty()) return false;
-  return document.text.find_first_not_of(" \t\r\n", object.size()) == std::string_view::npos;
-}
-
 uint64_t index_of(json::Value index, uint64_t missing) {
   constexpr uint64_t kIndexMax = uint64_t{1} << 32U;
   return std::min(index.to_uint64().value_or(missing), kIndexMax);

@@ -16,9 +16,6 @@ namespace flexd::surface {
 // without.
 std::string_view good_contents(json::Value string);
 
-// is_whole: an object, as far as its brackets tell, with nothing but white space behind it.
-bool is_whole(json::Value document);
-
 // index_of is an index, or `missing`. Indices beyond any sense are all the same one.
 uint64_t index_of(json::Value index, uint64_t missing);
 
