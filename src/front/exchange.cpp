@@ -256,7 +256,7 @@ surface::AnswerContext Exchange::answer_context(const Leg& leg) const {
           .model = facts_.value(surface::kModel).contents(),
           .request_id = request_id(),
           .unique = {unique_.data(), unique_.size()},
-          .created_at_s = worker_.reactor().unix_ms() / 1000,
+          .created_at_s = leg.sent_at_s(),
           .stream = facts_.stream,
           .request = body_.view()};
 }

@@ -102,6 +102,7 @@ class Exchange {
   bool has_conversation() const { return facts_.conversation; }
   errors::Provider provider() const { return facts_.provider; }
   uint64_t now_ns() const;
+  account::Clock clock() const;
 
   // handle is this object's place in the worker's slab.
   SlabHandle handle;
@@ -167,7 +168,6 @@ class Exchange {
   bool check_model();
   bool check_provider();
   bool check_money();
-  account::Clock clock() const;
 
   // exchange_models.cpp
   void answer_models(const Route& route);

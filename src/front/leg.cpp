@@ -68,7 +68,9 @@ void Leg::start(origin::Pool& pool, const origin::AttemptRequest& request, bool 
   part_open_ = overflowed_ = lost_ = reported_ = reported_final_ = counted_ = false;
   writable_ = true;
   mode_ = Mode::judging;
-  sent_ns_ = exchange_.now_ns();
+  const account::Clock now = exchange_.clock();
+  sent_ns_ = now.monotonic_ns;
+  sent_at_s_ = now.unix_s;
   attempt_.start(pool, request);
 }
 

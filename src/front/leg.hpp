@@ -84,6 +84,7 @@ class Leg final : public origin::AttemptHandler, private sse::Sink {
   bool may_have_worked() const { return attempt_.was_sent() && (status_ == 0 || status_ == 200); }
   bool has_started() const { return judgement_ == Judgement::started; }
   uint64_t sent_ns() const { return sent_ns_; }
+  uint64_t sent_at_s() const { return sent_at_s_; }  // Unix time
   // status is the provider's, 0 before there is one.
   unsigned status() const { return status_; }
   bool is_stream() const { return is_stream_; }
@@ -178,6 +179,7 @@ class Leg final : public origin::AttemptHandler, private sse::Sink {
   std::string_view run_;       // frames next to each other in one delivery, not yet written
   size_t withheld_bytes_ = 0;
   uint64_t sent_ns_ = 0;
+  uint64_t sent_at_s_ = 0;
   uint64_t content_length_ = 0;
   unsigned status_ = 0;
   unsigned final_status_ = 0;
