@@ -46,8 +46,6 @@ void Clerk::run() {
     if (!stopping_ && waiting_ > 0) work = take();
     lock.unlock();
     if (work.job) {
-      // A backup may have come to stand in its place. Where none can be opened, the job finds out.
-      discard(store_->follow(), "the keeper tells of it");
       work.job(*store_);
       outbox_.put([done = std::move(work.done)] { done(true); });
     } else if (outbox_.is_untold()) {

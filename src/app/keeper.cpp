@@ -94,11 +94,7 @@ void Keeper::run() {
       jobs_.pop_front();
     }
     lock.unlock();
-    if (job) {
-      // What was counted must not go into a store that has been replaced.
-      follow();
-      job(*store_);
-    }
+    if (job) job(*store_);
     // What it holds may take a while to free: not under the lock.
     job = nullptr;
     if (std::chrono::steady_clock::now() >= next) {
@@ -114,7 +110,6 @@ void Keeper::run() {
 
 // wind_up does what is left when the keeper is told to stop. Nobody submits any more.
 void Keeper::wind_up() {
-  follow();
   if (last_) last_(*store_);
   std::deque<Job> jobs;
   {
@@ -129,29 +124,13 @@ void Keeper::wind_up() {
 
 // look takes over what has changed in the store.
 void Keeper::look() {
-  if (!follow()) return;
   const auto version = store_->version();
   if (!version) {
     note(&version.error());
     return;
   }
-  const auto done = *version == version_ && !replaced_ ? learn() : renew();
+  const auto done = *version == version_ ? learn() : renew();
   note(done ? nullptr : &done.error());
-}
-
-// follow goes over to a store that has come to stand in the place of the one that was opened; what
-// its version says means nothing beside the other's. False: there is none, and it is noted.
-bool Keeper::follow() {
-  const auto followed = store_->follow();
-  if (!followed) {
-    note(&followed.error());
-    return false;
-  }
-  if (*followed) {
-    replaced_ = true;
-    log_line(LogLevel::warn, "store_replaced", {{"store", options_.store}});
-  }
-  return true;
 }
 
 // renew builds a new snapshot.
@@ -159,7 +138,6 @@ store::StoreResult<void> Keeper::renew() {
   const auto contents = store_->load();
   if (!contents) return fail(contents.error());
   account::SnapshotPointer snapshot = build(*contents);
-  replaced_ = false;
   {
     const std::lock_guard lock(mutex_);
     std::swap(news_, snapshot);

@@ -8,11 +8,9 @@
 // revocation holds within two seconds whatever is asked there. Whenever the keeper has something
 // for the control thread it says so (`on_news`), and the control thread collects it.
 //
-// A store that another file replaces while it is open (a backup that is moved over it) is closed,
-// and the new one opened; one line of the log says so (`store_replaced`).
-//
-// A store that cannot be read keeps nobody from being served: the last snapshot stays, one warning
-// is logged for each change of state, the gauge `store_failing` is 1, and the keeper tries again.
+// A store that cannot be read, or whose file was replaced while it was open, keeps nobody from
+// being served: the last snapshot stays, one warning is logged for each change of state, the gauge
+// `store_failing` is 1, and the keeper tries again.
 #pragma once
 
 #include <array>
@@ -110,7 +108,6 @@ class Keeper {
   void run();
   void wind_up();
   void look();
-  bool follow();
   store::StoreResult<void> renew();
   store::StoreResult<void> learn();
   account::SnapshotPointer build(const store::Contents& contents);
@@ -126,7 +123,6 @@ class Keeper {
   uint64_t spending_revision_ = 0;  // up to which the arena has learned, of spending_month_
   int32_t spending_month_ = 0;
   bool failing_ = false;
-  bool replaced_ = false;  // by another store, of which there is no snapshot yet
   Outbox outbox_;
 
   std::mutex mutex_;

@@ -9,7 +9,6 @@
 #include <cstring>
 #include <thread>
 
-#include "place.hpp"
 #include "schema.hpp"
 #include "sqlite_store.hpp"
 
@@ -69,7 +68,7 @@ StoreResult<void> make_file(const std::string& path) {
   return {};
 }
 
-StoreResult<FileId> check_file(const std::string& path) {
+StoreResult<void> check_file(const std::string& path) {
   struct stat status{};
   if (::stat(path.c_str(), &status) != 0) {
     if (errno != ENOENT) return unavailable(path, std::strerror(errno));
@@ -77,7 +76,7 @@ StoreResult<FileId> check_file(const std::string& path) {
                    path + ": there is no store; make one with `flexctl init`");
   }
   if (!S_ISREG(status.st_mode)) return unavailable(path, "is not a file");
-  return FileId{status.st_dev, status.st_ino};
+  return {};
 }
 
 // use_wal switches to the write-ahead log, which lets others read while one writes. The file keeps
@@ -114,12 +113,7 @@ StoreResult<void> configure(const Database& database) {
 
 }  // namespace
 
-SqliteStore::SqliteStore(Opened opened)
-    : database_(std::move(opened.database)), place_(std::move(opened.place)) {
-  attach();
-}
-
-void SqliteStore::attach() {
+SqliteStore::SqliteStore(Database database) : database_(std::move(database)) {
   // Both stop once the store is interrupted. sqlite3_interrupt would end the statement that runs
   // and not the wait for a lock, nor what begins a moment later.
   sqlite3_busy_handler(database_.get(), &SqliteStore::wait, this);
@@ -147,15 +141,8 @@ StoreResult<std::unique_ptr<Store>> open_store(const std::string& location, Open
   if (mode == OpenMode::create) {
     if (auto done = make_file(*path); !done) return fail(std::move(done.error()));
   }
-  auto opened = open_database(*path, mode);
-  if (!opened) return fail(std::move(opened.error()));
-  return std::make_unique<SqliteStore>(std::move(*opened));
-}
-
-StoreResult<Opened> open_database(const std::string& path, OpenMode mode) {
-  const auto file = check_file(path);
-  if (!file) return fail(file.error());
-  auto database = Database::open(path);
+  if (auto done = check_file(*path); !done) return fail(std::move(done.error()));
+  auto database = Database::open(*path);
   if (!database) return fail(std::move(database.error()));
   if (auto done = configure(*database); !done) return fail(std::move(done.error()));
 
@@ -163,22 +150,17 @@ StoreResult<Opened> open_database(const std::string& path, OpenMode mode) {
   if (!state) return fail(state.error());
   if (*state == SchemaState::empty && mode == OpenMode::existing) {
     return fail_as(Error::Kind::not_found,
-                   path + ": the file is empty; make a store with `flexctl init`");
+                   *path + ": the file is empty; make a store with `flexctl init`");
   }
   if (sqlite3_db_readonly(database->get(), "main") != 0) {
-    return unavailable(path, "can only be read; check the owner and mode of the file");
+    return unavailable(*path, "can only be read; check the owner and mode of the file");
   }
   if (auto done = use_wal(*database); !done) return fail(std::move(done.error()));
   if (*state != SchemaState::current) {
     if (auto done = migrate(*database, migrations()); !done) return fail(std::move(done.error()));
   }
   if (auto done = install_functions(*database); !done) return fail(std::move(done.error()));
-  // It is open since the first read above, and stays there as long as the database is.
-  std::string log = std::string(sqlite3_db_filename(database->get(), "main")) + "-wal";
-  const FileId log_file = file_id(log).value_or(FileId{});
-  return Opened{
-      .database = std::move(*database),
-      .place = {.path = path, .file = *file, .log = std::move(log), .log_file = log_file}};
+  return std::make_unique<SqliteStore>(std::move(*database));
 }
 
 }  // namespace flexd::store

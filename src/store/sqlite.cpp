@@ -1,5 +1,7 @@
 #include "sqlite.hpp"
 
+#include <sys/stat.h>
+
 #include <cerrno>
 #include <cstring>
 
@@ -34,13 +36,14 @@ std::string_view hint(int primary) {
 }  // namespace
 
 StoreResult<Database> Database::open(const std::string& path) {
+  const FileId file = file_at(path).value_or(FileId{});
   sqlite3* handle = nullptr;
   // NOMUTEX: an object of this interface is for one thread.
   const int code =
       sqlite3_open_v2(path.c_str(), &handle,
                       SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE, nullptr);
   // There is a handle even after a failure, but when memory is out.
-  Database database(path, handle);
+  Database database(path, file, handle);
   if (handle == nullptr) return fail_as(Error::Kind::unavailable, path + ": out of memory");
   if (code != SQLITE_OK) return fail(database.error(code));
   return database;
@@ -51,14 +54,23 @@ Database::~Database() {
   FLEXD_ASSERT(sqlite3_close(handle_) == SQLITE_OK);
 }
 
-void Database::close(Error why) {
-  FLEXD_ASSERT(sqlite3_close(handle_) == SQLITE_OK);
-  handle_ = nullptr;
-  closed_ = std::move(why);
+std::optional<Database::FileId> Database::file_at(const std::string& path) {
+  struct stat status{};
+  if (::stat(path.c_str(), &status) != 0) return std::nullopt;
+  return FileId{status.st_dev, status.st_ino};
+}
+
+StoreResult<void> Database::check_place() const {
+  const std::optional<FileId> here = file_at(path_);
+  if (here == file_) return {};
+  return fail_as(Error::Kind::unavailable,
+                 path_ +
+                     (here ? ": another file stands here than the store that was opened"
+                           : ": the store that was opened is not here any more") +
+                     "; to put one in its place, stop flexd first (see \"Backup\" in the README)");
 }
 
 StoreResult<void> Database::run(const char* sql) const {
-  if (!is_open()) return fail(closed_);
   const int code = sqlite3_exec(handle_, sql, nullptr, nullptr, nullptr);
   if (code != SQLITE_OK) return fail(error(code));
   return {};
@@ -99,9 +111,12 @@ Error Database::error(int code) const {
 }
 
 Statement::Statement(const Database& database, std::string_view sql) : database_(database) {
-  if (!database.is_open()) {
-    failure_ = database.closed();
-    return;
+  // In a transaction it was asked.
+  if (sqlite3_get_autocommit(database.get()) != 0) {
+    if (auto placed = database.check_place(); !placed) {
+      failure_ = std::move(placed.error());
+      return;
+    }
   }
   keep(sqlite3_prepare_v3(database.get(), sql.data(), static_cast<int>(sql.size()), 0, &handle_,
                           nullptr));
@@ -152,6 +167,7 @@ std::string_view Statement::text(int column) const {
 }
 
 StoreResult<Transaction> Transaction::begin(const Database& database, Mode mode) {
+  if (auto placed = database.check_place(); !placed) return fail(std::move(placed.error()));
   if (auto done = database.run(mode == Mode::write ? "BEGIN IMMEDIATE" : "BEGIN"); !done) {
     return fail(std::move(done.error()));
   }

@@ -5,6 +5,7 @@
 #pragma once
 
 #include <sqlite3.h>
+#include <sys/types.h>
 
 #include <concepts>
 #include <cstdint>
@@ -32,21 +33,16 @@ class Database {
   // A connection to the file `path`, which must exist. `path` is also what errors name.
   static StoreResult<Database> open(const std::string& path);
   Database(Database&& other) noexcept
-      : path_(std::move(other.path_)), handle_(std::exchange(other.handle_, nullptr)) {}
-  Database& operator=(Database&& other) noexcept {
-    std::swap(path_, other.path_);
-    std::swap(handle_, other.handle_);
-    std::swap(closed_, other.closed_);
-    return *this;
-  }
+      : path_(std::move(other.path_)),
+        file_(other.file_),
+        handle_(std::exchange(other.handle_, nullptr)) {}
+  Database& operator=(Database&&) = delete;
   ~Database();
 
-  // close ends the connection; statements and `run` fail with `why` from then on.
-  void close(Error why);
-  bool is_open() const { return handle_ != nullptr; }
-  const Error& closed() const { return closed_; }
-
-  // get is nullptr after close.
+  // check_place fails where another file than the one that was opened has come to stand, or none.
+  // SQLite would go on with the first, where nobody finds what is written. Statements and
+  // transactions ask before they begin. The same file may come back.
+  StoreResult<void> check_place() const;
   sqlite3* get() const { return handle_; }
   const std::string& path() const { return path_; }
   // run runs statements without results or parameters.
@@ -59,11 +55,20 @@ class Database {
   Error error(int code) const;
 
  private:
-  Database(std::string path, sqlite3* handle) : path_(std::move(path)), handle_(handle) {}
+  // FileId tells a file from every other that is there at the same time, whatever it is called.
+  struct FileId {
+    dev_t device = 0;
+    ino_t number = 0;
+    bool operator==(const FileId&) const = default;
+  };
+
+  Database(std::string path, FileId file, sqlite3* handle)
+      : path_(std::move(path)), file_(file), handle_(handle) {}
+  static std::optional<FileId> file_at(const std::string& path);
 
   std::string path_;
+  FileId file_;  // looked up before it was opened: a newer one shows as a difference
   sqlite3* handle_ = nullptr;
-  Error closed_;  // why there is no handle
 };
 
 // Statement is a prepared statement. Texts that are bound must live until the last step.

@@ -5,18 +5,17 @@
 #include <chrono>
 #include <type_traits>
 
-#include "place.hpp"
 #include "sqlite.hpp"
 
 namespace flexd::store {
 
 class SqliteStore final : public Store {
  public:
-  explicit SqliteStore(Opened opened);
+  // A store over a connection whose file has the current schema.
+  explicit SqliteStore(Database database);
 
   void set_wait_ms(int wait_ms) override { wait_ms_ = wait_ms; }
   void interrupt() override { interrupted_ = true; }
-  StoreResult<bool> follow() override;
   StoreResult<uint64_t> version() override;
   StoreResult<Contents> load() override;
 
@@ -81,8 +80,6 @@ class SqliteStore final : public Store {
   // secrets are in neither any more.
   void forget_old_pages();
 
-  // attach gives the database the callbacks below.
-  void attach();
   // wait and look_up are SQLite's callbacks: while another connection holds a lock, and every some
   // thousand steps of a statement. `store` is the SqliteStore.
   static int wait(void* store, int count);
@@ -104,7 +101,6 @@ class SqliteStore final : public Store {
   };
 
   Database database_;
-  Place place_;
   int wait_ms_ = kBusyMs;
   std::chrono::steady_clock::time_point waits_since_;
   std::atomic<bool> interrupted_ = false;

@@ -1,4 +1,4 @@
-"""A backup that is moved over the store of a flexd that runs."""
+"""A file that is put in the place of the store of a flexd that runs."""
 
 import contextlib
 import os
@@ -10,35 +10,37 @@ from test_store import EFFECT_S, StoreCase
 
 
 class Replaced(StoreCase):
-    def test_a_backup_takes_effect_and_the_failing_time_between_is_told(self):
-        old_id, old = self.key()
+    def test_a_backup_takes_effect_with_the_next_start_and_the_time_between_is_told(self):
+        """As the README has it but for the order: the backup comes while flexd still runs."""
         _, kept = self.key()
         flexd = self.flexd("--auth-failures-per-minute", "0")
-        self.store.good("key", "revoke", old_id)
         backup = self.store.path.with_name("backup.db")
         with contextlib.closing(sqlite3.connect(self.store.path)) as database:
             database.execute(f"VACUUM INTO '{backup}'")
         os.chmod(backup, 0o600)
-        # Since then: a key that the backup has not.
-        _, new = self.key()
-        for key, code in ((new, "200"), (kept, "200"), (old, "invalid_api_key")):
-            self.wait_code(flexd, key, code)
+        _, new = self.key()  # since then: one that the backup has not
+        for key in (new, kept):
+            self.wait_code(flexd, key, "200")
         os.rename(backup, self.store.path)
-        self.wait_code(flexd, new, "invalid_api_key")
-        self.assertEqual(self.code(flexd, kept), "200")
-        harness.wait_until(lambda: flexd.log("store_replaced"), "a line of it", EFFECT_S)
-        # It is the one that is changed and read from now on, and what was used is written there.
-        made_id, made = self.key()
-        self.wait_code(flexd, made, "200")
-        self.store.good("key", "revoke", made_id)
-        self.wait_code(flexd, made, "invalid_api_key")
-        harness.wait_until(lambda: self.store.json("usage", "acme", "--by", "key")["total"]
-                           ["requests"] >= 1, "its usage", EFFECT_S)
-        self.assertEqual(len(flexd.log("store_replaced")), 1)
+        harness.wait_until(lambda: flexd.log("store_failing"), "a line of it", EFFECT_S)
+        self.assertIn("another file", flexd.log("store_failing")[0]["error"])
+        # Nobody's requests fail for it, and nothing is written into the backup.
+        for key in (new, kept):
+            self.assertEqual(self.code(flexd, key), "200")
+        flexd.stop()
+        self.assertEqual(len(flexd.log("store_failing")), 1)
+        self.assertTrue(flexd.log("usage_lost"))
+        for end in ("-wal", "-shm"):
+            self.store.path.with_name(self.store.path.name + end).unlink(missing_ok=True)
         with contextlib.closing(sqlite3.connect(self.store.path)) as database:
             self.assertEqual(database.execute("PRAGMA integrity_check").fetchone(), ("ok",))
+        flexd = self.flexd("--auth-failures-per-minute", "0")
+        self.assertEqual(self.code(flexd, kept), "200")
+        self.assertEqual(self.code(flexd, new), "invalid_api_key")
 
-        # Something that is no store: the last keys go on, and it is told once.
+    def test_a_store_that_comes_back_is_the_same_store(self):
+        _, kept = self.key()
+        flexd = self.flexd()
         away = self.store.path.with_name("away.db")
         os.rename(self.store.path, away)
         self.store.path.write_bytes(b"nothing that could be read")

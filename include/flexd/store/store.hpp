@@ -63,12 +63,6 @@ class Store {
   // ever. The one function that another thread may call, while the object lives.
   virtual void interrupt() = 0;
 
-  // follow goes over to the store that lies at the location by now, where that is another than the
-  // one that was opened, such as a backup moved over it: true. False: there is nothing to do, as
-  // ever with a networked store. After a failure every call is unavailable until a later follow
-  // finds a store there. Cheap enough to be asked before each job.
-  virtual StoreResult<bool> follow() { return false; }
-
   // version differs whenever `load` would give something else than before, but for spending, use
   // and usage, which the gateway itself writes. Cheap enough for four times a second.
   virtual StoreResult<uint64_t> version() = 0;

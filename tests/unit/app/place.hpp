@@ -111,7 +111,6 @@ class Switch final : public store::Store {
     if (spending) state_.spent_read += static_cast<int>(spending->keys.size());
     return spending;
   }
-  store::StoreResult<bool> follow() override { return store_->follow(); }
   store::StoreResult<std::vector<store::UsageRow>> usage(const store::UsageQuery& query) override {
     return store_->usage(query);
   }

@@ -1,4 +1,4 @@
-// A backup that is moved over the store of a gateway that runs.
+// A file that is put in the place of the store of a gateway that runs.
 #include <atomic>
 #include <filesystem>
 #include <memory>
@@ -32,46 +32,31 @@ void copy_store(const store::Scratch& scratch, const std::string& name) {
 
 }  // namespace
 
-TEST_CASE("a store that another replaces is followed, and what waits goes there") {
+TEST_CASE("a store that another replaces fails, the keys go on, and what was counted stays here") {
   Place place;
   const std::string kept = place.add_key();
-  const store::Key kept_key = must(place.store->find_key(place.last_key));
+  const store::Key key = must(place.store->find_key(place.last_key));
   place.store.reset();
   copy_store(place.scratch, "backup.db");
-  place.store = must(store::open_store(place.scratch.path(), store::OpenMode::existing));
-  const std::string lost = place.add_key();
-  const store::Key lost_key = must(place.store->find_key(place.last_key));
 
   auto keeper = std::move(Keeper::open(place.options(), place.arena).value());
-  account::SnapshotPointer snapshot = keeper->collect();
-  REQUIRE(snapshot->lookup(account::key_digest(lost)) != nullptr);
-  std::atomic<int> told = 0;
-  keeper->start(nullptr, [&told] { return ++told > 0; });
+  REQUIRE(keeper->collect() != nullptr);
+  keeper->start(nullptr, [] { return true; });
   std::filesystem::rename(place.scratch.path("backup.db"), place.scratch.path());
-  REQUIRE(wait_until([&] { return told > 0; }));
-  snapshot = keeper->collect();
-  REQUIRE(snapshot != nullptr);
-  CHECK(snapshot->lookup(account::key_digest(lost)) == nullptr);
-  CHECK(snapshot->lookup(account::key_digest(kept)) != nullptr);
-  CHECK(keeper->metrics().value(metrics::Gauge::store_failing) == 0);
+  REQUIRE(wait_until([&] { return keeper->metrics().value(metrics::Gauge::store_failing) == 1; }));
+  CHECK(keeper->collect() == nullptr);
 
-  // Of what was counted before, a key that the new store has not is lost, and holds nothing up.
   app::UsageBacklog backlog;
-  backlog.add({row_of(lost_key), row_of(kept_key)},
-              {{.key = lost_key.number, .month = 1, .requests = 1},
-               {.key = kept_key.number, .month = 1, .requests = 1}});
-  std::atomic<bool> written = false;
+  backlog.add({row_of(key)}, {{.key = key.number, .month = 1, .requests = 1}});
+  std::atomic<bool> tried = false;
   REQUIRE(keeper->submit([&](store::Store& store) {
-    CHECK(backlog.write([&](auto rows, auto uses) { return store.record_usage(rows, uses); }));
-    written = true;
+    CHECK_FALSE(
+        backlog.write([&](auto rows, auto uses) { return store.record_usage(rows, uses); }));
+    tried = true;
   }));
-  REQUIRE(wait_until([&] { return written.load(); }));
+  REQUIRE(wait_until([&] { return tried.load(); }));
   keeper->stop();
-  CHECK(backlog.empty());
-  CHECK(backlog.lost() == app::UsageLoss{.requests = 1, .key_uses = 1});
-  const auto after = must(store::open_store(place.scratch.path(), store::OpenMode::existing));
-  CHECK(must(after->usage({}))[0].counts.requests == 1);
-  CHECK(must(after->find_key(kept_key.id)).month_requests == 1);
+  CHECK_FALSE(backlog.empty());
 }
 
 TEST_CASE("a store that is taken away fails until there is one again, and the snapshot stays") {
@@ -93,6 +78,7 @@ TEST_CASE("a store that is taken away fails until there is one again, and the sn
   CHECK(keeper->collect() == nullptr);
   std::filesystem::rename(place.scratch.path("away.db"), path);
   REQUIRE(wait_until([&] { return failing() == 0; }));
+  place.add_key();
   REQUIRE(wait_until([&] { return told > 0; }));
   CHECK(keeper->collect() != nullptr);
 }
