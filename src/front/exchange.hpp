@@ -185,7 +185,7 @@ class Exchange {
   errors::Error provider_error(errors::Error error) const;
   void cancel_leg(Leg& loser);
   bool may_be_billed(const Leg& leg) const;
-  bool is_open_beside(const Leg& leg) const;
+  void count_broken_legs();
   void count_double_bill();
   void cancel_legs();
   void count_attempt(Leg& leg, metrics::AttemptResult result);
@@ -290,6 +290,8 @@ class Exchange {
   metrics::Outcome outcome_ = metrics::Outcome::ok;  // once it is logged
   std::optional<Bill> bill_;                         // once it is known what was used
   uint8_t possible_double_bills_ = 0;
+  bool flex_broke_ = false;  // and its provider may charge for it; standard_broke_ likewise
+  bool standard_broke_ = false;
   account::Clock admitted_;  // when check_money let it pass, if it is routed
   bool checked_ = false;     // start_within is known
   bool had_reason_ = false;  // it was decided when it ended

@@ -38,14 +38,6 @@ errors::Error error_of(origin::FailureKind kind) {
   return {.code = Code::upstream_unreachable};
 }
 
-// sends: another attempt goes out.
-bool sends(const race::Actions& actions) {
-  for (const race::Action action : actions) {
-    if (action == race::Action::send_flex || action == race::Action::send_standard) return true;
-  }
-  return false;
-}
-
 // loss_word is a loss as the log spells it.
 std::string_view loss_word(race::Loss loss) {
   switch (loss) {
@@ -251,11 +243,10 @@ void Exchange::on_leg_lost(Leg& leg, race::Loss loss, bool answered) {
   }
   if (race_) {
     if (leg.tier() == race::Tier::flex) flex_loss_ = loss_word(loss);
-    const bool broke = loss == race::Loss::not_started;
-    const race::Actions actions = race_->on_lost(leg.tier(), loss, answered, now_ns());
-    // Nobody pays twice unless the other attempt is or will be sent.
-    if (broke && may_be_billed(leg) && (is_open_beside(leg) || sends(actions))) count_double_bill();
-    perform(actions);
+    if (loss == race::Loss::not_started && may_be_billed(leg)) {
+      (leg.tier() == race::Tier::flex ? flex_broke_ : standard_broke_) = true;
+    }
+    perform(race_->on_lost(leg.tier(), loss, answered, now_ns()));
     return;
   }
   if (loss == race::Loss::never_processed && ++direct_tries_ < kDirectTriesMax) {
@@ -272,9 +263,12 @@ bool Exchange::may_be_billed(const Leg& leg) const {
   return leg.has_started() || provider() == errors::Provider::gemini;
 }
 
-bool Exchange::is_open_beside(const Leg& leg) const {
-  if (&leg == &standard_) return flex_ && flex_->is_open();
-  return standard_.is_open();
+// count_broken_legs is for the end: only then is it known whether the attempt beside one that broke
+// off was ever sent, and whether it was refused. Without it nobody pays twice.
+void Exchange::count_broken_legs() {
+  if (flex_broke_ && standard_.may_have_worked()) count_double_bill();
+  if (standard_broke_ && flex_->may_have_worked()) count_double_bill();
+  flex_broke_ = standard_broke_ = false;
 }
 
 void Exchange::count_double_bill() {
@@ -286,7 +280,7 @@ void Exchange::cancel_leg(Leg& loser) {
   if (!loser.is_open()) return;
   // Gemini may finish and charge for what its caller gave up; OpenAI stops with the stream.
   // Of an answer that has come whole only the end of the stream is given up.
-  if (loser.is_sent() && !loser.has_terminal() && provider() == errors::Provider::gemini) {
+  if (loser.may_have_worked() && !loser.has_terminal() && provider() == errors::Provider::gemini) {
     count_double_bill();
   }
   count_attempt(loser, metrics::AttemptResult::cancelled);

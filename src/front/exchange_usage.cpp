@@ -97,6 +97,7 @@ std::string_view Exchange::usage_model() const {
 void Exchange::count_usage() {
   if (usage_counted_ || !logged_ || key_ == nullptr) return;
   usage_counted_ = true;
+  count_broken_legs();
   const surface::Usage* const usage = final_usage();
   const bool answered =
       answering_leg_ != nullptr && (usage != nullptr || outcome_ != metrics::Outcome::own_error);

@@ -354,6 +354,7 @@ void Leg::on_failure(const origin::AttemptFailure& failure) {
     return;
   }
   if (mode_ == Mode::judging) {
+    if (failure.never_processed) judgement_ = Judgement::refused;
     report_lost(failure.never_processed ? race::Loss::never_processed : race::Loss::not_started,
                 false);
     return;

@@ -78,10 +78,12 @@ class Leg final : public origin::AttemptHandler, private sse::Sink {
 
   race::Tier tier() const { return tier_; }
   bool is_open() const { return attempt_.is_open(); }
-  bool is_sent() const { return attempt_.is_sent(); }
   // may_have_worked: the provider got the request and did not refuse it, whatever then became of
   // it; has_started: it has proved that it works on it.
-  bool may_have_worked() const { return attempt_.was_sent() && (status_ == 0 || status_ == 200); }
+  bool may_have_worked() const {
+    return attempt_.was_sent() && (status_ == 0 || status_ == 200) &&
+           judgement_ != Judgement::refused;
+  }
   bool has_started() const { return judgement_ == Judgement::started; }
   uint64_t sent_ns() const { return sent_ns_; }
   uint64_t sent_at_s() const { return sent_at_s_; }  // Unix time

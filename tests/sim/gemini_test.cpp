@@ -208,6 +208,65 @@ TEST_CASE("gemini: of two attempts under way one that breaks off may be billed t
   CHECK(direct.sim.possible_double_bills(Vendor::gemini) == 0);
 }
 
+TEST_CASE("gemini: beside an attempt that was refused or never sent nothing is a second bill") {
+  // The standard attempt's refusal still comes when flex breaks, before the window closes.
+  SimOptions options = three_providers();
+  options.settings.standard_lead_auto = false;
+  options.settings.standard_lead_ns = 10 * kSecond;
+  Race refused(options);
+  refused.flex_play().sse().send(refused.flex.opening()).wait(25 * kSecond).reset(kInternalCode);
+  refused.sim.provider.standard_play = Play()
+                                           .head(503, {{"content-type", "application/json"}})
+                                           .send(std::string(kUnavailable).substr(0, 9))
+                                           .wait(10 * kSecond)
+                                           .send(std::string(kUnavailable).substr(9))
+                                           .finish();
+  CHECK(ask(refused.sim, kPair, kStreamedRace).status == 503);
+  CHECK(refused.sim.attempts(Vendor::gemini, AttemptResult::broken) == 1);
+  CHECK(refused.sim.possible_double_bills(Vendor::gemini) == 0);
+
+  // A refusal that comes after the break.
+  Race later;
+  later.flex_play().sse().send(later.flex.opening()).reset(kInternalCode);
+  later.sim.provider.standard_play = Play().json(503, std::string(kUnavailable));
+  CHECK(ask(later.sim, kPair, kStreamedRace).status == 503);
+  CHECK(later.sim.possible_double_bills(Vendor::gemini) == 0);
+
+  // One that never gets a connection, asked for with the break and before it.
+  for (const uint64_t breaks_ns : {5 * kSecond, 31 * kSecond}) {
+    CAPTURE(breaks_ns);
+    Race unsent;
+    unsent.sim.provider.set_streams_max(1);
+    unsent.flex_play().sse().send(unsent.flex.opening()).wait(breaks_ns).abort();
+    Client& client = send(unsent.sim, kPair, kStreamedRace);
+    unsent.sim.run(kSecond);
+    unsent.sim.world.faults().connect_timeout = 1;
+    CHECK(unsent.sim.wait(client).status >= 502);
+    CHECK(unsent.sim.provider.of("standard").empty());
+    CHECK(unsent.sim.attempts(Vendor::gemini, AttemptResult::broken) == 2);
+    CHECK(unsent.sim.possible_double_bills(Vendor::gemini) == 0);
+  }
+}
+
+TEST_CASE("gemini: a caller that leaves gives up what may be billed, and a refusal is not") {
+  for (const bool refused : {false, true}) {
+    CAPTURE(refused);
+    Race race;
+    race.sim.provider.standard_play = Play();
+    if (refused) {
+      race.sim.provider.standard_play.head(503, {{"content-type", "application/json"}}).send("{");
+    } else {
+      race.sim.provider.standard_play.sse().send(race.standard.opening());
+    }
+    Client& client = send(race.sim, kPair, {.start_within = "default", .stream = true});
+    race.sim.run(kSecond);
+    client.abort();
+    race.sim.run(kSecond);
+    CHECK(race.sim.provider.only("standard").cancelled());
+    CHECK(race.sim.possible_double_bills(Vendor::gemini) == (refused ? 0 : 1));
+  }
+}
+
 TEST_CASE("gemini: a sequential race gives flex up before standard is asked") {
   SimOptions options = three_providers();
   options.settings.race = config::RaceMode::sequential;

@@ -205,7 +205,8 @@ inline constexpr std::array<Family, kCounterCount> kCounters = {{
      "Attempts at providers ended, by provider, tier asked for and result.",
      {{{"provider", kProviders}, {"tier", kTiers}, {"result", kAttemptResults}}}},
     {"possible_double_bills_total",
-     "Attempts abandoned or broken off after the provider may have begun to charge for them.",
+     "Attempts given up, or broken off while another was sent too, that the provider may charge "
+     "for.",
      {{{"provider", kProviders}}}},
     {"resent_attempts_total",
      "Attempts sent again because the provider had provably not processed them.",

@@ -108,11 +108,12 @@ struct UsageCounts {
   int64_t cache_write_tokens = 0;
   int64_t output_tokens = 0;  // with reasoning
   int64_t reasoning_tokens = 0;
-  int64_t unpriced = 0;               // requests with tokens whose model or tier has no price
-  int64_t cost_nanos = 0;             // list cost at the tier that served
-  int64_t standard_nanos = 0;         // what standard would have cost; saved is the difference
-  int64_t possible_double_bills = 0;  // attempts beside the answer's that may be billed too
-  int64_t drawn_nanos = 0;            // of cost_nanos: drawn from prepaid credit
+  int64_t unpriced = 0;        // requests with tokens whose model or tier has no price
+  int64_t cost_nanos = 0;      // list cost at the tier that served
+  int64_t standard_nanos = 0;  // what standard would have cost; saved is the difference
+  // attempts given up, or broken off while another was sent too, that the provider may charge for
+  int64_t possible_double_bills = 0;
+  int64_t drawn_nanos = 0;  // of cost_nanos: drawn from prepaid credit
 
   UsageCounts& operator+=(const UsageCounts& other);
 };
