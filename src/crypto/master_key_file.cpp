@@ -172,8 +172,7 @@ class Draft {
   Result<void> become_new() {
     // link, unlike rename, never replaces.
     if (::link(name_.c_str(), path_.c_str()) != 0) {
-      if (errno == EEXIST) return fail_at(path_, "is there already, and is left as it is");
-      return fail_write("cannot be made");
+      return errno == EEXIST ? fail_taken() : fail_write("cannot be made");
     }
     return sync_folder(path_);
   }
@@ -185,6 +184,18 @@ class Draft {
   }
 
  private:
+  // fail_taken tells a symbolic link that leads nowhere, which looks like no file to whoever
+  // follows it, from a file.
+  std::unexpected<Failure> fail_taken() const {
+    struct stat status{};
+    if (::stat(path_.c_str(), &status) == 0) {
+      return fail_at(path_, "is there already, and is left as it is");
+    }
+    return fail_at(path_, std::string("is a symbolic link that leads to no file (") +
+                              std::strerror(errno) +
+                              "): remove it, or name another path by "
+                              "--master-key-file");
+  }
   // Without the hint of fail_by_errno: here ENOENT is the folder's.
   std::unexpected<Failure> fail_write(const std::string& what) const {
     return fail_at(path_, what + ": " + std::strerror(errno));

@@ -210,9 +210,9 @@ constexpr std::array<VariantRow, kVariantCount - 1> kVariants = {{
      "`start_within` are paused. Add one and try again. Until then `default`, `priority` and "
      "`auto` keep working, and so do all claude-* models.", ""},
     {Variant::too_many_keys, quota_exceeded, false, 0,
-     "Your organization has as many API keys as it can have, and no further one was made. Revoked "
-     "keys count, because usage and logs go on naming them. Use the keys that it has, or have "
-     "your operator make another organization.", ""},
+     "Your organization has as many {} as it can have, and no further key was made. Revoked keys "
+     "count, because usage and logs go on naming them. Use the keys that it has, or have your "
+     "operator make another organization.", "API keys"},
     {Variant::duplicate_field, invalid_json, false, 0,
      "The request body is not acceptable JSON: the member `{}` occurs more than once in the same "
      "object, and it would be unclear which one counts. Send it once.", "that flexd acts on"},

@@ -28,9 +28,15 @@ class Admin::Server final : public io::AcceptHandler {
     const uint64_t number = ++last_number_;
     auto connection = std::make_unique<AdminConnection>(
         reactor_, socket, peer, number,
-        [this](uint64_t which, const AdminRequest& request) { handle(which, request); },
-        [this](uint64_t which, const AdminRequest& request) { return wants_body(which, request); },
-        [this](uint64_t which) { connections_.erase(which); });
+        AdminConnection::Owner{
+            .handle = [this](uint64_t which,
+                             const AdminRequest& request) { handle(which, request); },
+            .wants_body = [this](
+                              uint64_t which,
+                              const AdminRequest& request) { return wants_body(which, request); },
+            .refuse = [this](uint64_t which, const AdminRequest& request,
+                             errors::Code code) { refuse(which, request, code); },
+            .gone = [this](uint64_t which) { connections_.erase(which); }});
     AdminConnection* const handler = connection.get();
     connections_.emplace(number, std::move(connection));
     return handler;
@@ -86,6 +92,12 @@ class Admin::Server final : public io::AcceptHandler {
     }
     handle(number, request);
     return false;
+  }
+
+  // refuse: only the API takes bodies, so that there is no path or it is the API's.
+  void refuse(uint64_t number, const AdminRequest& request, errors::Code code) {
+    api_.refuse_unread(request, code,
+                       [this, number](const AdminAnswer& answer) { this->answer(number, answer); });
   }
 
   void page(uint64_t number, std::string_view path) {

@@ -63,7 +63,9 @@ struct AdminApi::Call {
     if (error.kind == store::Error::Kind::not_found) {
       fail({.code = Code::not_found, .detail = what});
     } else if (error.kind == store::Error::Kind::full) {
-      fail({.code = Code::quota_exceeded, .variant = Variant::too_many_keys});
+      fail({.code = Code::quota_exceeded,
+            .variant = Variant::too_many_keys,
+            .detail = error.full_of});
     } else if (error.kind == store::Error::Kind::unavailable) {
       fail({.code = Code::service_unavailable, .variant = Variant::store_unavailable});
     } else {
@@ -431,6 +433,13 @@ bool AdminApi::refuse(const AdminRequest& request, const Done& done) {
   call->fail(admitted.error());
   finish(*call, done);
   return true;
+}
+
+void AdminApi::refuse_unread(const AdminRequest& request, Code code, const Done& done) {
+  const auto call = make_call(request);
+  if (!request.path.empty()) discard(admit(request, *call), "it is refused either way");
+  call->fail({.code = code});
+  finish(*call, done);
 }
 
 void AdminApi::handle(const AdminRequest& request, const Done& done) {

@@ -42,6 +42,9 @@ class AdminApi {
   // refuse does so with a request that is refused whatever its body is, and is false for any other:
   // a caller without a good key has no body read.
   bool refuse(const AdminRequest& request, const Done& done);
+  // refuse_unread answers with `code` a request that could not be read to its end, and logs it,
+  // with its key where there is a good one. One without a path had no readable head.
+  void refuse_unread(const AdminRequest& request, errors::Code code, const Done& done);
 
  private:
   std::shared_ptr<Call> make_call(const AdminRequest& request) const;

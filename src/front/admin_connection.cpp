@@ -14,6 +14,7 @@ namespace {
 constexpr uint64_t kAdminPatienceNs = 30'000'000'000;
 // kAdminGoodbyeNs is how long a connection that ends may take to read its last answer.
 constexpr uint64_t kAdminGoodbyeNs = 10'000'000'000;
+constexpr uint64_t kAdminLingerNs = 1'000'000'000;
 
 }  // namespace
 
@@ -32,14 +33,12 @@ AdminAnswer admin_error(const errors::Error& error, std::string_view request_id,
 }
 
 AdminConnection::AdminConnection(io::Reactor& reactor, io::SocketId socket, const io::Address& peer,
-                                 uint64_t number, Handle handle, WantsBody wants_body, Gone gone)
+                                 uint64_t number, Owner owner)
     : reactor_(reactor),
       socket_(socket),
       peer_(peer),
       number_(number),
-      handle_(std::move(handle)),
-      wants_body_(std::move(wants_body)),
-      gone_(std::move(gone)),
+      owner_(std::move(owner)),
       input_(reactor.blocks()),
       timer_(timer_callback<AdminConnection, &AdminConnection::on_timer>, this) {
   arm();
@@ -90,7 +89,9 @@ bool AdminConnection::read_head() {
   if (result.incomplete()) return false;
   request_ = {};
   if (result.refused()) {
-    keep_alive_ = false;
+    RequestIdSpace space;
+    request_.request_id = make_request_id({}, reactor_, space);
+    request_.peer = peer_;
     head_only_ = false;
     refuse(code_of(http::refusal_of(result.verdict)));
     return false;
@@ -104,6 +105,7 @@ bool AdminConnection::read_head() {
   }
   if (!wants_body()) return false;
   if (body_left_ > limits::kBodyBytesMax) {
+    body_unread_ = true;
     refuse(errors::Code::request_too_large);
     return false;
   }
@@ -137,12 +139,14 @@ void AdminConnection::begin_request(const http::RequestHead& head) {
 // request, so that none can follow.
 bool AdminConnection::wants_body() {
   const bool keep_alive = std::exchange(keep_alive_, false);
+  body_unread_ = true;
   state_ = State::busy;
   arm();
-  if (!wants_body_(number_, request_)) {
+  if (!owner_.wants_body(number_, request_)) {
     crypto::wipe(request_.authorization.data(), request_.authorization.size());
     return false;
   }
+  body_unread_ = false;
   keep_alive_ = keep_alive;
   return true;
 }
@@ -169,6 +173,7 @@ bool AdminConnection::read_body() {
     finish_request();
     return true;
   }
+  body_unread_ = true;
   refuse(event.kind == http::ChunkEvent::Kind::data ? errors::Code::request_too_large
                                                     : errors::Code::malformed_request);
   return false;
@@ -177,16 +182,15 @@ bool AdminConnection::read_body() {
 void AdminConnection::finish_request() {
   state_ = State::busy;
   arm();
-  handle_(number_, request_);
+  owner_.handle(number_, request_);
   crypto::wipe(request_.authorization.data(), request_.authorization.size());
 }
 
 void AdminConnection::refuse(errors::Code code) {
   keep_alive_ = false;
-  RequestIdSpace space;
-  if (request_.request_id.empty()) request_.request_id = make_request_id({}, reactor_, space);
   state_ = State::busy;
-  answer(admin_error({.code = code}, request_.request_id, {}));
+  owner_.refuse(number_, request_, code);
+  crypto::wipe(request_.authorization.data(), request_.authorization.size());
 }
 
 void AdminConnection::answer(const AdminAnswer& answer) {
@@ -225,7 +229,9 @@ void AdminConnection::close() {
   if (state_ == State::closing) return;
   state_ = State::closing;
   reactor_.timers().set(timer_, reactor_.now_ns() + kAdminGoodbyeNs);
-  reactor_.close(socket_, limits::kDrainNs, limits::kDrainBytesMax);
+  // Who sends on what was refused must get to the answer. Nobody else is waited for so long: a few
+  // silent connections would take all places.
+  reactor_.close(socket_, body_unread_ ? limits::kDrainNs : kAdminLingerNs, limits::kDrainBytesMax);
 }
 
 // arm gives the next request, from now to its last byte, or the answer to one, so much time.

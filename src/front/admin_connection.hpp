@@ -45,18 +45,24 @@ AdminAnswer admin_error(const errors::Error& error, std::string_view request_id,
 // late.
 class AdminConnection final : public io::SocketHandler {
  public:
-  using Handle = std::function<void(uint64_t number, const AdminRequest& request)>;
-  // WantsBody looks at a request whose body is still to come. False: it is answered, now or later,
-  // without the body, which is then read away unseen, and the connection ends.
-  using WantsBody = std::function<bool(uint64_t number, const AdminRequest& request)>;
-  using Gone = std::function<void(uint64_t number)>;
+  // Owner is told of a connection by its number.
+  struct Owner {
+    std::function<void(uint64_t number, const AdminRequest& request)> handle;
+    // wants_body looks at a request whose body is still to come. False: it is answered, now or
+    // later, without the body, which is then read away unseen, and the connection ends.
+    std::function<bool(uint64_t number, const AdminRequest& request)> wants_body;
+    // refuse answers at once what cannot be read on, and the connection ends. Of a head that could
+    // not be read the request has an id and the peer alone.
+    std::function<void(uint64_t number, const AdminRequest& request, errors::Code code)> refuse;
+    std::function<void(uint64_t number)> gone;
+  };
 
   AdminConnection(io::Reactor& reactor, io::SocketId socket, const io::Address& peer,
-                  uint64_t number, Handle handle, WantsBody wants_body, Gone gone);
+                  uint64_t number, Owner owner);
 
   void on_data(std::string_view bytes) override;
   void on_peer_closed() override;
-  void on_closed(int /*error*/) override { gone_(number_); }
+  void on_closed(int /*error*/) override { owner_.gone(number_); }
 
   // answer answers the request that was handed out last.
   void answer(const AdminAnswer& answer);
@@ -78,7 +84,6 @@ class AdminConnection final : public io::SocketHandler {
   bool read_body();
   void begin_request(const http::RequestHead& head);
   bool wants_body();
-  // refuse answers what cannot be read on, and ends the connection.
   void refuse(errors::Code code);
   void finish_request();
   void arm();
@@ -88,9 +93,7 @@ class AdminConnection final : public io::SocketHandler {
   io::SocketId socket_;
   io::Address peer_;
   uint64_t number_;
-  Handle handle_;
-  WantsBody wants_body_;
-  Gone gone_;
+  Owner owner_;
   Buffer input_;
   Timer timer_;
   AdminRequest request_;
@@ -102,6 +105,7 @@ class AdminConnection final : public io::SocketHandler {
   bool paused_ = false;  // nothing is received while an answer is awaited and enough has come
   bool keep_alive_ = true;
   bool head_only_ = false;
+  bool body_unread_ = false;  // the caller may still be sending a body that nobody wants
 };
 
 }  // namespace flexd::front

@@ -23,6 +23,10 @@ std::string select_patterns(std::string_view rest) {
   return std::string("SELECT key, pattern FROM key_models ").append(rest);
 }
 
+std::unexpected<Error> full(std::string_view of, std::string message) {
+  return fail(Error{Error::Kind::full, std::move(message), of});
+}
+
 Blob blob_of(const crypto::Sha256Digest& digest) {
   return {{reinterpret_cast<const char*>(digest.data()), digest.size()}};
 }
@@ -150,16 +154,36 @@ StoreResult<void> SqliteStore::insert_key(const Key& key, std::string_view id) {
   return {};
 }
 
-StoreResult<void> SqliteStore::check_room(const Organization& owner) {
+StoreResult<void> SqliteStore::check_room(const Organization& owner, const Key& key) {
   // By the index alone, and no further than it matters: some 15 ms where there is room for one.
   Statement statement(database_,
                       "SELECT count(*) FROM (SELECT 1 FROM keys WHERE organization = ? LIMIT ?)");
   const auto row = statement.bind(owner.number, kKeysMax).step();
   if (!row) return fail(row.error());
-  if (static_cast<size_t>(statement.integer(0)) < kKeysMax) return {};
-  return fail_as(Error::Kind::full, owner.name + " has " + std::to_string(kKeysMax) +
-                                        " keys, revoked ones among them, the most that an "
-                                        "organization can have");
+  if (static_cast<size_t>(statement.integer(0)) >= kKeysMax) {
+    return full("API keys", owner.name + " has " + std::to_string(kKeysMax) +
+                                " keys, revoked ones among them, the most that an organization "
+                                "can have");
+  }
+  // Most keys list no models, and nothing is counted for them.
+  return key.models.empty() ? StoreResult<void>{} : check_room_for_models(owner, key);
+}
+
+StoreResult<void> SqliteStore::check_room_for_models(const Organization& owner, const Key& key) {
+  // CROSS JOIN holds SQLite to the order of the tables: what other organizations have is not
+  // looked at (https://www.sqlite.org/optoverview.html#crossjoin). Some 50 ms where nearly full.
+  Statement statement(database_,
+                      "SELECT count(*) FROM (SELECT 1 FROM keys CROSS JOIN key_models ON key = "
+                      "number WHERE organization = ? LIMIT ?)");
+  const auto row = statement.bind(owner.number, kOrganizationPatternsMax).step();
+  if (!row) return fail(row.error());
+  const auto count = static_cast<size_t>(statement.integer(0));
+  if (count + key.models.size() <= kOrganizationPatternsMax) return {};
+  return full("models on the lists of its API keys",
+              owner.name + " has " + std::to_string(count) +
+                  " models on the lists of its keys, revoked ones among them, and " +
+                  std::to_string(key.models.size()) + " more would be over the " +
+                  std::to_string(kOrganizationPatternsMax) + " that an organization can have");
 }
 
 StoreResult<Key> SqliteStore::create_key(const Key& key) {
@@ -167,7 +191,7 @@ StoreResult<Key> SqliteStore::create_key(const Key& key) {
   return write([&]() -> StoreResult<Key> {
     const auto owner = organization(key.organization);
     if (!owner) return fail(owner.error());
-    if (auto done = check_room(*owner); !done) return fail(std::move(done.error()));
+    if (auto done = check_room(*owner, key); !done) return fail(std::move(done.error()));
     const auto id = fresh_id("key_", "keys");
     if (!id) return fail(id.error());
     if (auto done = insert_key(key, *id); !done) {

@@ -112,6 +112,7 @@ StoreResult<Organization> SqliteStore::find_organization(std::string_view id_or_
 
 StoreResult<Organization> SqliteStore::change_organization(Number number,
                                                            const OrganizationChange& change) {
+  if (auto done = check_change(change); !done) return fail(std::move(done.error()));
   return write([&]() -> StoreResult<Organization> {
     auto now = organization(number);
     if (!now) return now;

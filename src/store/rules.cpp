@@ -117,6 +117,19 @@ StoreResult<void> check_organization_name(std::string_view name) {
   return {};
 }
 
+StoreResult<void> check_change(const OrganizationChange& change) {
+  // A limit that goes back to the gateway's flag has no number.
+  if (change.requests_per_second && *change.requests_per_second) {
+    auto done =
+        check_bounds("requests per second", **change.requests_per_second, kRequestsPerSecondBounds);
+    if (!done) return done;
+  }
+  if (change.race_slots && *change.race_slots) {
+    return check_bounds("race slots", **change.race_slots, kRaceSlotsBounds);
+  }
+  return {};
+}
+
 StoreResult<void> check_key(const Key& key) {
   if (key.name.size() > kKeyNameBytesMax || !std::ranges::all_of(key.name, is_printable)) {
     return invalid("key name " + quoted(key.name) + ": at most 64 printable ASCII characters");
@@ -158,6 +171,10 @@ StoreResult<void> check_provider_key(const SealedProviderKey& key) {
 StoreResult<void> check_model(const Model& model) {
   if (model.name.ends_with('*')) {
     return invalid("model " + quoted(model.name) + ": the name of one model, not a pattern");
+  }
+  if (auto done = check_bounds("seconds to retry after", model.retry_after_s, kRetryAfterBounds);
+      !done) {
+    return done;
   }
   return check_pattern(model.name);
 }

@@ -8,6 +8,7 @@
 namespace flexd::store {
 
 StoreResult<void> check_organization_name(std::string_view name);
+StoreResult<void> check_change(const OrganizationChange& change);
 StoreResult<void> check_key(const Key& key);
 StoreResult<void> check_provider_key(const SealedProviderKey& key);
 StoreResult<void> check_model(const Model& model);

@@ -63,7 +63,8 @@ class SqliteStore final : public Store {
   // These are parts of transactions.
   StoreResult<Organization> organization(Number number);
   StoreResult<std::string> fresh_id(std::string_view prefix, std::string_view table);
-  StoreResult<void> check_room(const Organization& owner);
+  StoreResult<void> check_room(const Organization& owner, const Key& key);
+  StoreResult<void> check_room_for_models(const Organization& owner, const Key& key);
   StoreResult<void> insert_key(const Key& key, std::string_view id);
   StoreResult<std::vector<Key>> read_keys(Statement& statement, Statement& models);
   StoreResult<Key> one_key(Statement& statement, std::string_view what);

@@ -2,6 +2,7 @@
 
 import http.client
 import json
+import re
 import socket
 import sqlite3
 import threading
@@ -231,8 +232,31 @@ class Admin(harness.Case):
         told = store.run("key", "create", "full")
         self.assertEqual(told.code, 1)
         self.assertIn("full has 200000 keys, revoked ones among them", told.err)
+        self.assertIn("as many API keys as it can have", answer.json()["error"]["message"])
         # Others are not held up by it.
         made = self.call("POST", "/api/keys", {}, key=keys["other"], flexd=flexd)
+        self.assertEqual(made.status, 201, made.body)
+
+    def test_an_organization_has_so_many_models_on_its_keys(self):
+        store = self.run_here(flexctl.Store())
+        store.good("org", "create", "full")
+        key = store.json("key", "create", "full", "--management")["key"]
+        store.good("key", "create", "full")
+        flexd = self.run_here(self.flexd_of(store))
+        with sqlite3.connect(store.path, timeout=30) as database:
+            database.execute(
+                "WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 199999) "
+                "INSERT INTO key_models SELECT max(number), i, 'gpt-5*' FROM keys, n GROUP BY i")
+        database.close()
+        models = {"models": ["gpt-5*", "o3"]}
+        answer = self.call("POST", "/api/keys", models, key=key, flexd=flexd)
+        self.assertEqual((answer.status, answer.code()), (402, "quota_exceeded"), answer.body)
+        self.assertIn("as many models on the lists of its API keys as it can have",
+                      answer.json()["error"]["message"])
+        told = store.run("key", "create", "full", "--model", "gpt-5*", "--model", "o3")
+        self.assertEqual(told.code, 1, told.err)
+        self.assertIn("199999 models on the lists of its keys", told.err)
+        made = self.call("POST", "/api/keys", {}, key=key, flexd=flexd)
         self.assertEqual(made.status, 201, made.body)
 
     def test_head_is_get_without_a_body(self):
@@ -275,6 +299,55 @@ class Admin(harness.Case):
         self.assertIn(b" 413 ", self.raw(head.encode() + b"1000001\r\n\r\n"))
         self.assertRegex(self.raw(head.encode() + b"2\r\n\r\n", b"{}"),
                          rb"(?s)\AHTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 201 ")
+
+    def test_what_cannot_be_read_has_an_id_and_a_line(self):
+        account = ("POST /api/keys HTTP/1.1\r\nHost: a\r\n"
+                   f"Authorization: Bearer {self.management}\r\nConnection: close\r\n")
+        for head, status, path in (
+                (account + "Content-Length: 1000001\r\n\r\n", 413, "/api/keys"),
+                (account + "Transfer-Encoding: chunked\r\n\r\nx\r\n", 400, "/api/keys"),
+                ("GET /metrics HTTP/1.1\r\n\r\n", 400, ""),
+                ("GET /metrics HTTP/1.1\r\nHost: a\r\nExpect: tea\r\n\r\n", 417, ""),
+                ("GET /metrics HTTP/1.1\r\nHost: a\r\nX: " + "x" * 70_000 + "\r\n\r\n", 431,
+                 "")):
+            got = self.raw(head.encode())
+            self.assertRegex(got, rb"\AHTTP/1.1 %d " % status)
+            found = re.search(rb"(?i)x-flexinference-request-id: (\S+)", got)
+            self.assertIsNotNone(found, got)
+
+            def told(request_id=found[1].decode()):
+                return next((line for line in self.flexd.log("admin_request")
+                             if line["request_id"] == request_id), None)
+            line = harness.wait_until(told, "its line in the log", 5)
+            self.assertEqual((line["status"], line["path"]), (status, path))
+            self.assertEqual(bool(line["key"] and line["organization"]), path != "")
+
+    def test_only_who_sends_a_refused_body_is_waited_for(self):
+        """A socket that is left open takes resets once the other end has given it up."""
+        length = b"POST /api/keys HTTP/1.1\r\nHost: a\r\nContent-Length: 9000\r\n\r\n"
+        held = {}
+        for what, head in (("a body", length), ("nothing", b""), ("an answer",
+                           b"GET /readyz HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n")):
+            held[what] = socket.create_connection(self.flexd.admin_address, timeout=10)
+            self.addCleanup(held[what].close)
+            held[what].sendall(head)
+        for _ in range(70):  # more than may be open: the one that has nothing to say has to go
+            other = socket.create_connection(self.flexd.admin_address, timeout=10)
+            self.addCleanup(other.close)
+        for connection in held.values():
+            while connection.recv(65536):
+                pass
+        time.sleep(2)
+        gone = {}
+        for what, connection in held.items():
+            try:
+                for _ in range(3):
+                    connection.sendall(b"x")
+                    time.sleep(0.1)
+                gone[what] = False
+            except OSError:
+                gone[what] = True
+        self.assertEqual(gone, {"a body": False, "nothing": True, "an answer": True})
 
     def test_requests_that_come_before_their_turn_wait(self):
         """More than is kept of what follows a request whose answer is being made."""

@@ -41,6 +41,13 @@ class Init(harness.Case):
         self.assertIn("there already", again.err)
         self.assertEqual(self.store.master_key.read_bytes(), before)
 
+    def test_a_link_that_leads_nowhere_is_no_key(self):
+        self.store.master_key.symlink_to("elsewhere")
+        told = self.store.run("init")
+        self.assertEqual(told.code, 1)
+        self.assertIn("is a symbolic link that leads to no file", told.err)
+        self.assertFalse(self.store.path.exists())
+
     def test_keeps_a_key_that_is_there(self):
         self.store.good("init")
         before = self.store.master_key.read_bytes()

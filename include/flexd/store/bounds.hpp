@@ -38,7 +38,11 @@ inline constexpr size_t kModelPatternsMax = 100;
 
 // kKeysMax is how many keys an organization may have, revoked ones too, since none is ever deleted:
 // whoever holds a management key cannot fill the disk, nor the memory of every gateway.
+// kOrganizationPatternsMax bounds the models on the lists of all of them together likewise: one
+// that has as many of both as it may is loaded in less than half a second, so that it does not keep
+// the changes of others from the gateways.
 inline constexpr size_t kKeysMax = 200'000;
+inline constexpr size_t kOrganizationPatternsMax = 200'000;
 
 // parse_amount reads US dollars with at most six places ("12.50", "-3") as nano-dollars; nullopt
 // for anything else, and beyond int64. Nothing is rounded.

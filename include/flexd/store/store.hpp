@@ -28,7 +28,8 @@ struct Error {
     unavailable,  // the store cannot be read or written (the disk, a lock, a damaged file)
   };
   Kind kind = Kind::unavailable;
-  std::string message;  // one line for a person, without secrets
+  std::string message;         // one line for a person, without secrets
+  std::string_view full_of{};  // where `full`: of what, a few words that are static
 };
 
 template <typename T>
@@ -80,7 +81,8 @@ class Store {
   virtual StoreResult<Organization> add_credit(Number organization, int64_t nanos) = 0;
 
   // create_key stores `key`; number, id and created_at_s are the store's. It is new: neither
-  // revoked nor used, whatever `key` says. An organization with kKeysMax of them is full.
+  // revoked nor used, whatever `key` says. An organization with kKeysMax of them is full, and so
+  // is one whose keys would have more than kOrganizationPatternsMax models on their lists.
   virtual StoreResult<Key> create_key(const Key& key) = 0;
   virtual StoreResult<Key> find_key(std::string_view id) = 0;
   virtual StoreResult<Key> find_key(const crypto::Sha256Digest& digest) = 0;

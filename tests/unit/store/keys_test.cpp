@@ -156,9 +156,53 @@ TEST_CASE("an organization has so many keys at most, and others are not held up 
   const uint64_t version = must(store->version());
   const Error error = refused(store->create_key(sample_key(acme, "one too many")));
   CHECK(error.kind == Kind::full);
+  CHECK(error.full_of == "API keys");
   CHECK(error.message.find("acme has 200000 keys") != std::string::npos);
   CHECK(must(store->version()) == version);
   must(store->create_key(sample_key(other, "of the other")));
+}
+
+TEST_CASE("the keys of an organization have so many models on their lists at most, all together") {
+  const Scratch scratch;
+  const auto store = open(scratch);
+  const Number acme = must(store->create_organization("acme")).number;
+  const Number other = must(store->create_organization("other")).number;
+  const auto make = [&](Number organization, std::string_view secret, size_t models) {
+    Key key = sample_key(organization, secret);
+    key.models.assign(models, "gpt-5*");
+    return store->create_key(key);
+  };
+  // Another's do not count.
+  must(make(other, "of the other", kModelPatternsMax));
+  const Key first = must(make(acme, "first", 1));
+  constexpr size_t kKeys = kOrganizationPatternsMax / kModelPatternsMax;
+  {
+    const Database database = must(Database::open(scratch.path()));
+    const std::string begin =
+        "WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < ";
+    must(database.run((begin + std::to_string(kKeys) +
+                       ") INSERT INTO keys SELECT 100 + i, format('key_%012x', i), " +
+                       std::to_string(acme) +
+                       ", '', 0, randomblob(32), 'flex_live_0123', 1, 0, 0, 0, 0, '', 0, NULL, "
+                       "NULL FROM n")
+                          .c_str()));
+    must(database.run((begin + std::to_string(kOrganizationPatternsMax - 4) +
+                       ") INSERT INTO key_models SELECT 100 + 1 + (i - 1) / " +
+                       std::to_string(kModelPatternsMax) + ", i, 'gpt-' || i FROM n")
+                          .c_str()));
+  }
+  must(store->change_key(first.id, KeyChange::revoke));
+  const uint64_t version = must(store->version());
+  const Error error = refused(make(acme, "four", 4));
+  CHECK(error.kind == Kind::full);
+  CHECK(error.full_of == "models on the lists of its API keys");
+  CHECK(error.message.find("acme has 199997 models on the lists of its keys") == 0);
+  CHECK(error.message.find("4 more would be over the 200000") != std::string::npos);
+  CHECK(must(store->version()) == version);
+  must(make(acme, "three", 3));
+  CHECK(refused(make(acme, "one", 1)).kind == Kind::full);
+  must(make(acme, "any model", 0));
+  must(make(other, "of the other too", 1));
 }
 
 TEST_CASE("keys of one organization come in order of creation, each with its own models") {

@@ -2,6 +2,7 @@
 #include <limits>
 #include <string>
 
+#include "flexd/store/bounds.hpp"
 #include "flexd/store/store.hpp"
 #include "scratch.hpp"
 #include "sqlite.hpp"
@@ -61,12 +62,12 @@ TEST_CASE("change_organization sets what it names, and a limit goes back to the 
   const Scratch scratch;
   const auto store = open(scratch);
   const Number number = must(store->create_organization("acme")).number;
-  const uint32_t most = std::numeric_limits<uint32_t>::max();
+  const uint32_t most = 1'000'000;
   Organization now = must(store->change_organization(
-      number, {.billing = Billing::overdue, .requests_per_second = most, .race_slots = 0U}));
+      number, {.billing = Billing::overdue, .requests_per_second = most, .race_slots = 1U}));
   CHECK(now.billing == Billing::overdue);
   CHECK(now.requests_per_second == most);
-  CHECK(now.race_slots == 0U);
+  CHECK(now.race_slots == 1U);
 
   now = must(store->change_organization(number, {.race_slots = std::optional<uint32_t>()}));
   now = must(store->find_organization("acme"));
@@ -82,6 +83,28 @@ TEST_CASE("change_organization sets what it names, and a limit goes back to the 
   CHECK(refused(store->change_organization(number + 1, {})).kind == Kind::not_found);
   CHECK(refused(store->change_organization(number, {.billing = static_cast<Billing>(3)})).kind ==
         Kind::invalid);
+}
+
+TEST_CASE("limits of an organization stay within their bounds, and a refusal changes nothing") {
+  const Scratch scratch;
+  const auto store = open(scratch);
+  const Number number = must(store->create_organization("acme")).number;
+  const uint64_t version = must(store->version());
+  const auto refuse = [&](OrganizationChange change, const Bounds& bounds) {
+    change.billing = Billing::overdue;
+    const Error error = refused(store->change_organization(number, change));
+    CHECK(error.kind == Kind::invalid);
+    CHECK(error.message.find(bounds.words) != std::string::npos);
+  };
+  refuse({.requests_per_second = 1'000'001U}, kRequestsPerSecondBounds);
+  refuse({.race_slots = 1'000'001U}, kRaceSlotsBounds);
+  refuse({.race_slots = 0U}, kRaceSlotsBounds);
+  CHECK(must(store->version()) == version);
+  CHECK(must(store->find_organization("acme")).billing == Billing::ok);
+  const Organization now = must(
+      store->change_organization(number, {.requests_per_second = 0U, .race_slots = 1'000'000U}));
+  CHECK(now.requests_per_second == 0U);
+  CHECK(now.race_slots == 1'000'000U);
 }
 
 TEST_CASE("credit adds up within 0 and int64") {
@@ -129,14 +152,20 @@ TEST_CASE("a model's maintenance is set and replaced, and leaves nothing when it
   CHECK(must(store->load()).models.empty());
   must(store->set_model({.name = "gpt-5.2", .maintenance = true, .retry_after_s = 300}));
   must(store->set_model({.name = "claude-x", .maintenance = true}));
-  must(store->set_model({.name = "gpt-5.2", .maintenance = true, .retry_after_s = 0}));
+  must(store->set_model({.name = "gpt-5.2", .maintenance = true, .retry_after_s = 86'400}));
+  for (const uint32_t bad : {0U, 86'401U}) {
+    const Error error =
+        refused(store->set_model({.name = "gpt-5.2", .maintenance = true, .retry_after_s = bad}));
+    CHECK(error.kind == Kind::invalid);
+    CHECK(error.message.find(kRetryAfterBounds.words) != std::string::npos);
+  }
   const auto models = must(store->load()).models;
   REQUIRE(models.size() == 2);
   CHECK(models[0].name == "claude-x");
   CHECK(models[0].maintenance);
   CHECK(models[0].retry_after_s == 60);
   CHECK(models[1].maintenance);
-  CHECK(models[1].retry_after_s == 0);
+  CHECK(models[1].retry_after_s == 86'400);
   must(store->set_model({.name = "gpt-5.2", .maintenance = false, .retry_after_s = 300}));
   const Contents after = must(store->load());
   REQUIRE(after.models.size() == 1);
