@@ -306,14 +306,20 @@ class Start(StoreCase):
         self.store.good("key", "revoke", key_id)
         self.wait_code(flexd, key, "invalid_api_key")
 
+    @contextlib.contextmanager
+    def locked_beside_requests(self, flexd, key, count):
+        """The store, locked, with requests whose use flexd could not write."""
+        with contextlib.closing(sqlite3.connect(self.store.path)) as database:
+            database.execute("BEGIN IMMEDIATE")
+            for _ in range(count):
+                self.assertEqual(self.code(flexd, key), "200")
+            harness.wait_until(lambda: flexd.log("usage_waits"), "a write that waits")
+            yield database
+
     def test_sigterm_under_anothers_lock_ends_in_time_and_says_what_is_lost(self):
         _, key = self.key()
         flexd = self.flexd()
-        with contextlib.closing(sqlite3.connect(self.store.path)) as database:
-            database.execute("BEGIN IMMEDIATE")
-            for _ in range(7):
-                self.assertEqual(self.code(flexd, key), "200")
-            harness.wait_until(lambda: flexd.log("usage_waits"), "a write that waits")
+        with self.locked_beside_requests(flexd, key, 7) as database:
             began = time.monotonic()
             flexd.signal(signal.SIGTERM)
             self.assertEqual(flexd.wait_exit(), 0)
@@ -327,11 +333,7 @@ class Start(StoreCase):
     def test_sigterm_writes_what_waited_for_a_lock_that_is_given_up(self):
         _, key = self.key()
         flexd = self.flexd()
-        with contextlib.closing(sqlite3.connect(self.store.path)) as database:
-            database.execute("BEGIN IMMEDIATE")
-            for _ in range(7):
-                self.assertEqual(self.code(flexd, key), "200")
-            harness.wait_until(lambda: flexd.log("usage_waits"), "a write that waits")
+        with self.locked_beside_requests(flexd, key, 7) as database:
             flexd.signal(signal.SIGTERM)
             time.sleep(0.5)
             database.rollback()

@@ -25,7 +25,7 @@ struct Error {
     exists,       // a name or digest that must be unique is taken
     invalid,      // a value that may not be stored
     full,         // an organization has as many of something as it may (bounds.hpp)
-    unavailable,  // the store cannot be read or written (the disk, a lock, a damaged file)
+    unavailable,  // it cannot be read or written (the disk, a lock, a damaged or replaced file)
   };
   Kind kind = Kind::unavailable;
   std::string message;         // one line for a person, without secrets

@@ -25,9 +25,9 @@ using store::must;
 
 namespace {
 
-// 2026-11-30T23:00:00Z, and the next day.
 // kMuch is a limit that is not reached.
 constexpr int64_t kMuch = 1'000'000'000'000;
+// 2026-11-30T23:00:00Z, and the next day.
 constexpr int64_t kNovember30 = 1'796'079'600;
 constexpr int64_t kDecember1 = kNovember30 + 3'600;
 const int32_t kNovember = store::month_of(kNovember30);

@@ -34,6 +34,16 @@ struct World {
             .reason = "race",
             .counts = {.requests = requests, .input_tokens = 10 * requests}};
   }
+
+  // use notes requests of key1, which cost 2 each, and gives what the store then has of the key.
+  Key use(int32_t month, int64_t requests, int64_t at_s) {
+    must(store->record_usage({}, std::vector{KeyUse{.key = key1,
+                                                    .last_used_at_s = at_s,
+                                                    .month = month,
+                                                    .requests = requests,
+                                                    .nanos = 2 * requests}}));
+    return must(store->load()).keys.at(0);
+  }
 };
 
 TEST_CASE("every count is added to the row of its eight columns") {
@@ -187,28 +197,20 @@ TEST_CASE("what was drawn is the organization's spending") {
 
 TEST_CASE("a key's month is replaced by a newer one, added to, and untouched by an older") {
   World world;
-  const auto use = [&](int32_t month, int64_t requests, int64_t at_s) {
-    must(world.store->record_usage({}, std::vector{KeyUse{.key = world.key1,
-                                                          .last_used_at_s = at_s,
-                                                          .month = month,
-                                                          .requests = requests,
-                                                          .nanos = 2 * requests}}));
-    return must(world.store->load()).keys.at(0);
-  };
-  Key key = use(100, 5, 1000);
+  Key key = world.use(100, 5, 1000);
   CHECK(key.month == 100);
   CHECK(key.month_requests == 5);
   CHECK(key.month_nanos == 10);
   CHECK(key.last_used_at_s == 1000);
-  key = use(100, 2, 900);
+  key = world.use(100, 2, 900);
   CHECK(key.month_requests == 7);
   CHECK(key.month_nanos == 14);
   CHECK(key.last_used_at_s == 1000);
-  key = use(99, 1000, 2000);
+  key = world.use(99, 1000, 2000);
   CHECK(key.month == 100);
   CHECK(key.month_requests == 7);
   CHECK(key.last_used_at_s == 2000);
-  key = use(101, 1, 2001);
+  key = world.use(101, 1, 2001);
   CHECK(key.month == 101);
   CHECK(key.month_requests == 1);
   CHECK(key.month_nanos == 2);
@@ -217,31 +219,23 @@ TEST_CASE("a key's month is replaced by a newer one, added to, and untouched by 
 
 TEST_CASE("a key's month that a wrong clock wrote does not hold off the counts of the right one") {
   World world;
-  const auto use = [&](int32_t month, int64_t requests, int64_t at_s) {
-    must(world.store->record_usage({}, std::vector{KeyUse{.key = world.key1,
-                                                          .last_used_at_s = at_s,
-                                                          .month = month,
-                                                          .requests = requests,
-                                                          .nanos = 2 * requests}}));
-    return must(world.store->load()).keys.at(0);
-  };
-  use(124, 9, 9000);
-  Key key = use(100, 3, 1000);
+  world.use(124, 9, 9000);
+  Key key = world.use(100, 3, 1000);
   CHECK(key.month == 100);
   CHECK(key.month_requests == 3);
   CHECK(key.month_nanos == 6);
   CHECK(key.last_used_at_s == 1000);
-  key = use(100, 4, 1001);
+  key = world.use(100, 4, 1001);
   CHECK(key.month_requests == 7);
   CHECK(key.month_nanos == 14);
   // Two months ahead begin anew, one is a use that came late.
-  use(102, 1, 2000);
-  key = use(101, 8, 1500);
+  world.use(102, 1, 2000);
+  key = world.use(101, 8, 1500);
   CHECK(key.month == 102);
   CHECK(key.month_requests == 1);
   CHECK(key.month_nanos == 2);
   CHECK(key.last_used_at_s == 2000);
-  key = use(100, 8, 1500);
+  key = world.use(100, 8, 1500);
   CHECK(key.month == 100);
   CHECK(key.month_requests == 8);
   CHECK(key.last_used_at_s == 1500);
